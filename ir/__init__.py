@@ -1,0 +1,76 @@
+"""The spiking IR: types, ops, the graph and what is known about it.
+
+types.py      what flows on the edges
+ops/          the ops, one class per concept
+graph.py      the immutable graph and its stages
+verify.py     what must hold at each stage
+text.py       the printed form
+file.py       the ONNX container
+linear.py     composing real-valued linear maps
+interval.py   the proof that a membrane potential fits its width
+passes/       one file each: compose, group, schedule, quantize, expand_clusters
+"""
+
+from __future__ import annotations
+
+from .graph import Graph, Stage
+from .ops import (
+    BY_MNEMONIC,
+    OPS,
+    Array,
+    Bias,
+    Cluster,
+    Conv2d,
+    Dense,
+    GroupNeuron,
+    Input,
+    IntegrateFire,
+    LateralInhibition,
+    Membrane,
+    OneToOne,
+    Op,
+    Projection,
+    Readout,
+    Reshape,
+    Staircase,
+    Sum,
+    is_integer,
+    per_channel,
+)
+from .text import to_text
+from .types import Current, Potential, Shape, Spikes, Type, dims, signed_bits, size
+
+__all__ = [
+    "BY_MNEMONIC",
+    "OPS",
+    "Array",
+    "Bias",
+    "Cluster",
+    "Conv2d",
+    "Current",
+    "Dense",
+    "Graph",
+    "GroupNeuron",
+    "Input",
+    "IntegrateFire",
+    "LateralInhibition",
+    "Membrane",
+    "OneToOne",
+    "Op",
+    "Potential",
+    "Projection",
+    "Readout",
+    "Reshape",
+    "Shape",
+    "Spikes",
+    "Stage",
+    "Staircase",
+    "Sum",
+    "Type",
+    "dims",
+    "is_integer",
+    "per_channel",
+    "signed_bits",
+    "size",
+    "to_text",
+]

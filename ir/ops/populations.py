@@ -1,0 +1,155 @@
+"""Populations: the ops that hold membrane potentials.
+
+Time. Population p handles local step t of sample k at global step `level + k * T + t`. At local step
+0 the membrane is set to 0 and whatever is still in flight from the window before is dropped; then
+the input is added. The bias is added at every step of a window and at no other. Outside its windows
+a population neither integrates nor fires.
+
+Every array is a scalar, one value per channel (C,), or one per neuron; tables have one row per
+member in front. Before quantisation they are float64 in real units, afterwards integers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from .base import Array, Current, Op, Potential, Shape, Spikes, Type, is_integer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Membrane(Op):
+    """Base of the populations that integrate.
+
+    `unit` is the real value of one integer unit of the membrane potential (Delta, () or (C,); 1 before
+    quantisation), `interval` the range [low, high] that the potential provably never leaves.
+    """
+
+    bias: Array | None = None
+    level: int = 0
+    unit: Array
+    interval: tuple[int, int] | None = None
+
+    def input_shape(self, types: tuple[Type, ...]) -> Shape:
+        shape = self.same_shape(types, Current, Spikes)  # spikes directly only before composition
+        if self.bias is not None:
+            self.check_channelwise("the bias", self.bias, shape)
+        self.check_channelwise("the membrane unit", self.unit, shape)
+        return shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GroupNeuron(Membrane):
+    """tau integrate-and-fire members with one shared membrane history and staggered thresholds.
+
+    At each step of a window, with k = 1..tau (Lv et al., ICASSP 2024, equations 7 to 10):
+
+        V <- V + input + bias
+        n <- number of k with V >= thresholds[k]
+        V <- V - R[n],  R = cumulative sum of inhibition (lateral inhibition, soft reset)
+
+    The paper has thresholds k * q, R[n] = n * q and V(0) = q / 2, with q = theta / tau. Here V(0) = 0:
+    real form: thresholds[k] = (k - 1/2) * q, inhibition[k] = q.
+    Integer form: thresholds[k] = ceil((k - 1/2) * q), inhibition[k] = rint(k * q) - rint((k - 1) * q), q in
+    membrane units. tau = 1 is the soft-reset integrate-and-fire neuron.
+
+    `thresholds` and `inhibition` are (tau,) or (tau, C). One spike stands for the real value `scale`.
+    """
+
+    mnemonic: ClassVar[str] = "group-neuron"
+
+    thresholds: Array
+    inhibition: Array
+    scale: float
+
+    @property
+    def members(self) -> int:
+        """tau, the number of integrate-and-fire members of each cluster."""
+        return int(self.thresholds.shape[0])
+
+    def infer(self, *types: Type) -> Spikes:
+        shape = self.input_shape(types)
+        tables = (self.thresholds, self.inhibition)
+        if self.members < 1 or any(t.shape not in ((self.members,), (self.members, shape[0])) for t in tables):
+            raise self.fail(f"threshold tables of shape {self.thresholds.shape} do not fit {shape[0]} channels")
+        if (np.diff(self.thresholds, axis=0) <= 0).any() or (self.thresholds[0] <= 0).any():
+            raise self.fail(
+                "the thresholds are not positive and strictly increasing: the membrane unit is too coarse",
+                "use fewer members, or more weight bits",
+            )
+        if (self.inhibition <= 0).any():
+            raise self.fail("a member without lateral inhibition would never stop firing")
+        return Spikes(shape=shape, low=0, high=self.members)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class IntegrateFire(Membrane):
+    """One member of a cluster as a population of its own; binary spikes; never resets itself.
+
+    At each step of a window:
+
+        V <- V + input + bias + (lateral inhibition sent one step before; dropped at local step 0)
+        s <- V >= threshold
+
+    `inhibited_by` names the `LateralInhibition` whose output arrives one step later: a feedback edge,
+    therefore not among `inputs`. `threshold` is () or (C,).
+    """
+
+    mnemonic: ClassVar[str] = "integrate-fire"
+
+    threshold: Array
+    inhibited_by: str
+
+    def infer(self, *types: Type) -> Spikes:
+        shape = self.input_shape(types)
+        self.check_channelwise("the threshold", self.threshold, shape)
+        return Spikes(shape=shape, low=0, high=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LateralInhibition(Op):
+    """Every spike of member k sends -weights[k] to all members of its cluster, itself too, one step later.
+
+    `inputs` are the members in the order of their thresholds; `weights` is (tau,) or (tau, C).
+    """
+
+    mnemonic: ClassVar[str] = "lateral-inhibition"
+
+    weights: Array
+
+    def infer(self, *types: Type) -> Current:
+        shape = self.same_shape(types, Spikes)
+        if self.weights.shape not in ((len(types),), (len(types), shape[0])):
+            raise self.bug(f"weights of shape {self.weights.shape} for {len(types)} members of {shape}")
+        return Current(shape=shape, integer=is_integer(self.weights))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Cluster(Op):
+    """The members of a cluster seen as one population: count = the number of members that fire.
+
+    It costs no time-step: a projection from a cluster is the same projection from every member.
+    """
+
+    mnemonic: ClassVar[str] = "cluster"
+
+    scale: float
+
+    def infer(self, *types: Type) -> Spikes:
+        return Spikes(shape=self.same_shape(types, Spikes), low=0, high=len(types))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Readout(Membrane):
+    """A population that only integrates: V <- V + input + bias. logits = V * unit / T at the window's end."""
+
+    mnemonic: ClassVar[str] = "readout"
+
+    def infer(self, *types: Type) -> Potential:
+        shape = self.input_shape(types)
+        integers = {isinstance(t, Current) and t.integer for t in types}
+        if len(integers) != 1:
+            raise self.bug("takes real or integer currents, not both")
+        return Potential(shape=shape, integer=integers.pop())
