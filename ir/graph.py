@@ -73,7 +73,7 @@ class Graph:
     def __len__(self) -> int:
         return len(self.ops)
 
-    def type(self, name: str) -> Type:
+    def typeof(self, name: str) -> Type:
         """The type of the value `name`."""
         return self._types[name]
 
@@ -110,9 +110,9 @@ class Graph:
         return max((op.level for op in self.of(Membrane)), default=0)
 
     def level(self, name: str) -> int:
-        """The level of a population, of a cluster (its members'), or of the input (0)."""
+        """The level of a population, of a cluster and its lateral inhibition (their members'), or of the input (0)."""
         op = self[name]
-        if isinstance(op, Cluster):
+        if isinstance(op, (Cluster, LateralInhibition)):
             return self.level(op.inputs[0])
         return op.level if isinstance(op, Membrane) else 0
 
@@ -125,16 +125,16 @@ class Graph:
             )
         return found[0]
 
-    def to_networkx(self) -> nx.MultiDiGraph:
+    def to_networkx(self) -> nx.MultiDiGraph[str]:
         """The graph for networkx: one node per op, one edge per use; the values are plain str, int and float.
 
         Lateral inhibition appears as edges with `kind="feedback"`.
         """
-        g = nx.MultiDiGraph(
+        g: nx.MultiDiGraph[str] = nx.MultiDiGraph(
             name=self.name, stage=self.stage.name.lower(), steps=self.steps, members=self.members, target=self.target
         )
         for op in self.ops:
-            value = self.type(op.name)
+            value = self.typeof(op.name)
             attributes: dict[str, str | int] = {
                 "op": op.mnemonic,
                 "type": str(value),

@@ -28,7 +28,7 @@ def to_text(graph: Graph) -> str:
     head += [f"members={graph.members}"] if graph.members else []
     head += [f"target={graph.target}"] if graph.target else []
     lines = [f"network {graph.name} {' '.join(head)} {{"]
-    lines += [f"  {op_text(op)} : {graph.type(op.name)}{origin_text(op)}" for op in graph.ops]
+    lines += [f"  {op_text(op)} : {graph.typeof(op.name)}{origin_text(op)}" for op in graph.ops]
     lines += [f"  // {note}" for note in graph.notes]
     return "\n".join([*lines, "}"])
 

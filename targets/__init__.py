@@ -1,0 +1,78 @@
+"""Target descriptions: what a chip's integers look like. The values, with their sources, are in the .toml files."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ganglion.errors import InputError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+BUNDLED = ("loihi1", "loihi2")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The integer formats of a chip.
+
+    weight_bits       bits of a synaptic weight, sign included
+    max_exponent      largest exponent e of a projection, whose weights count 2^e membrane units
+    membrane_bits     bits of a membrane potential, sign included
+    max_delay         largest extra delay of a projection, in time-steps
+    scales            "channel": a membrane unit of its own for every channel; "population": one for all
+    """
+
+    name: str
+    weight_bits: int
+    max_exponent: int
+    membrane_bits: int
+    max_delay: int
+    scales: str
+
+    @property
+    def max_weight(self) -> int:
+        """The largest weight; the most negative one is its opposite."""
+        return int(2 ** (self.weight_bits - 1)) - 1
+
+    @property
+    def max_potential(self) -> int:
+        """The largest |membrane potential|."""
+        return int(2 ** (self.membrane_bits - 1)) - 1
+
+
+def load(target: str | Path | Target) -> Target:
+    """The target named `loihi1` or `loihi2`, or described in a .toml file of the user's."""
+    if isinstance(target, Target):
+        return target
+    if str(target) in BUNDLED:
+        return _parse(str(target), (files(__name__) / f"{target}.toml").read_text(encoding="utf-8"))
+    path = Path(target)
+    if path.suffix != ".toml":
+        raise InputError(f"unknown target '{target}'", hint=f"one of {', '.join(BUNDLED)}, or the path of a .toml file")
+    try:
+        return _parse(str(path), path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the target description {path}: {error}") from error
+
+
+def _parse(where: str, text: str) -> Target:
+    try:
+        data: dict[str, Any] = tomllib.loads(text)
+        return Target(name=data["name"], **data["integers"])
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{where} is not valid TOML: {error}") from error
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{where} is not a target description: {error}",
+            hint="it needs a name and a table [integers]; see loihi2.toml",
+        ) from error
+
+
+__all__ = ["BUNDLED", "Target", "load"]

@@ -35,6 +35,8 @@ class Op:
                 view = value.view()
                 view.flags.writeable = False
                 object.__setattr__(self, field.name, view)
+            elif isinstance(value, np.generic):
+                object.__setattr__(self, field.name, value.item())
 
     def infer(self, *types: Type) -> Type:
         """The type of the value this op defines, from the types of its inputs.

@@ -1,0 +1,142 @@
+"""What must hold at each stage, as a table of rules. A rule that fails is a bug in the pass before it.
+
+`Graph` itself guarantees unique names, topological order and types that fit; the rules add what is
+particular to a stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ganglion.errors import InternalError
+
+from .graph import Graph, Stage
+from .interval import potential_bounds
+from .ops import (
+    Bias,
+    Cluster,
+    GroupNeuron,
+    Input,
+    IntegrateFire,
+    LateralInhibition,
+    Membrane,
+    Op,
+    Projection,
+    Readout,
+    Reshape,
+    Staircase,
+    Sum,
+    is_integer,
+)
+from .text import op_text, to_text
+from .types import Spikes, signed_bits
+
+LIMIT = 32  # bits of the integers in which every engine computes; a target's own width is proved by `quantize`
+
+SPIKING = (Input, Projection, GroupNeuron, Readout)
+ALLOWED: dict[Stage, tuple[type[Op], ...]] = {
+    Stage.IMPORTED: (Input, Projection, Bias, Sum, Reshape, Staircase, Readout),
+    Stage.COMPOSED: (Input, Projection, Staircase, Readout),
+    Stage.GROUPED: SPIKING,
+    Stage.SCHEDULED: SPIKING,
+    Stage.QUANTIZED: SPIKING,
+    Stage.CLUSTERED: (Input, Projection, IntegrateFire, LateralInhibition, Cluster, Readout),
+}
+
+
+def verify(graph: Graph) -> None:
+    """Raise `InternalError` with every rule that the graph breaks, and the graph's text."""
+    problems = [f"{rule.__name__}: {p}" for first, rule in RULES if graph.stage >= first for p in rule(graph)]
+    if problems:
+        raise InternalError(
+            f"the network breaks the rules of stage {graph.stage.name.lower()}:\n  " + "\n  ".join(problems),
+            ir_text=to_text(graph),
+        )
+
+
+def only_ops_of_the_stage(graph: Graph) -> Iterator[str]:
+    for op in graph.ops:
+        if not isinstance(op, ALLOWED[graph.stage]):
+            yield f"{op_text(op)} does not belong here"
+
+
+def one_input_one_readout(graph: Graph) -> Iterator[str]:
+    for kind in (Input, Readout):
+        if len(graph.of(kind)) != 1:
+            yield f"{len(graph.of(kind))} ops of kind {kind.mnemonic}, expected one"
+
+
+def projections_join_populations(graph: Graph) -> Iterator[str]:
+    """A projection reads spikes and feeds membranes; a membrane reads projections."""
+    for op in graph.ops:
+        if isinstance(op, Projection):
+            if not isinstance(graph.typeof(op.inputs[0]), Spikes):
+                yield f"'{op.name}' reads '{op.inputs[0]}', which is not spikes"
+            readers = graph.consumers(op.name)
+            if not readers or not all(isinstance(r, (Membrane, Staircase)) for r in readers):
+                yield f"'{op.name}' must feed populations and nothing else"
+        if isinstance(op, (Membrane, Staircase)) and not all(isinstance(graph[i], Projection) for i in op.inputs):
+            yield f"'{op.name}' reads something that is not a projection"
+
+
+def paths_are_balanced(graph: Graph) -> Iterator[str]:
+    """level(r) = level(p) + 1 + delay for every projection from p to r, and T is known."""
+    if graph.steps < 1:
+        yield f"windows of {graph.steps} steps"
+    for op in graph.of(Membrane):
+        for projection in (graph[name] for name in op.inputs):
+            assert isinstance(projection, Projection)
+            arrival = graph.level(projection.inputs[0]) + 1 + projection.delay
+            if arrival != op.level:
+                yield f"'{projection.name}' arrives at level {arrival}, but '{op.name}' is at level {op.level}"
+
+
+def everything_is_integer(graph: Graph) -> Iterator[str]:
+    for op in graph.ops:
+        arrays = {
+            Projection: ("weight",),
+            Membrane: ("bias",),
+            GroupNeuron: ("thresholds", "inhibition"),
+            IntegrateFire: ("threshold",),
+            LateralInhibition: ("weights",),
+        }
+        for kind, names in arrays.items():
+            for name in names if isinstance(op, kind) else ():
+                array = getattr(op, name)
+                if array is not None and not is_integer(array):
+                    yield f"'{op.name}' has a real {name}"
+
+
+def membranes_fit(graph: Graph) -> Iterator[str]:
+    """No potential can leave the integers in which the engines compute."""
+    for op in graph.of(Membrane):
+        low, high = potential_bounds(graph, op)
+        if signed_bits(low, high) > LIMIT:
+            yield f"the potential of '{op.name}' may reach [{low}, {high}]: more than {LIMIT} bits"
+
+
+def clusters_are_whole(graph: Graph) -> Iterator[str]:
+    """Every cluster has one lateral inhibition over all its members, and they share input, bias and level."""
+    for name, members in graph.clusters().items():
+        if {m.inhibited_by for m in members} != {name}:
+            yield f"'{name}' does not inhibit its own members alone"
+        if len({(m.inputs, m.level, id(m.bias.base) if m.bias is not None else 0) for m in members}) != 1:
+            yield f"the members of '{name}' do not share input, bias and level"
+    inhibited = {m.name for members in graph.clusters().values() for m in members}
+    for op in graph.of(IntegrateFire):
+        if op.name not in inhibited:
+            yield f"nothing inhibits '{op.name}'"
+    for cluster in graph.of(Cluster):
+        if not set(cluster.inputs) <= inhibited:
+            yield f"cluster '{cluster.name}' counts something that is not a member"
+
+
+RULES: tuple[tuple[Stage, Callable[[Graph], Iterator[str]]], ...] = (
+    (Stage.IMPORTED, only_ops_of_the_stage),
+    (Stage.IMPORTED, one_input_one_readout),
+    (Stage.COMPOSED, projections_join_populations),
+    (Stage.SCHEDULED, paths_are_balanced),
+    (Stage.QUANTIZED, everything_is_integer),
+    (Stage.QUANTIZED, membranes_fit),
+    (Stage.CLUSTERED, clusters_are_whole),
+)

@@ -1,0 +1,70 @@
+"""The arithmetic of every engine, in one place.
+
+Integers are added, compared and subtracted; nothing is rounded. Products are computed by floating-point
+BLAS, in a type in which no intermediate sum can leave the exact integers: float32 below 2^24, float64
+below 2^53. A network that is not quantised yet runs through the same functions in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ganglion.errors import InternalError
+from ganglion.ir import Array, OneToOne, Projection, Shape, Spikes, Type, is_integer, linear, per_channel
+
+EXACT = ((1 << 24, np.dtype(np.float32)), (1 << 53, np.dtype(np.float64)))
+
+
+def deliver(op: Projection, source: Type) -> Callable[[Array], Array]:
+    """The function from spike counts (B, *shape) of `source` to what arrives through `op`.
+
+    int32 (B, *out) in membrane units, or float64 where `op` has real weights.
+    """
+    if not is_integer(op.weight):
+        return lambda counts: linear.apply(op, counts.astype(np.float64), op.weight)
+    dtype = exact_type(op, source)
+    weight = op.weight.astype(dtype)
+    return lambda counts: linear.apply(op, counts.astype(dtype), weight).astype(np.int32) << op.exponent
+
+
+def exact_type(op: Projection, source: Type) -> np.dtype[np.float32] | np.dtype[np.float64]:
+    """The float type in which the product of `op` is exact.
+
+    Bound: the largest L1 norm of the weights of one receiving neuron, times the largest count. Every
+    partial sum, in whatever order, is an integer not above it.
+    """
+    assert isinstance(source, Spikes)
+    weight = np.abs(op.weight.astype(np.int64))
+    rows = weight if isinstance(op, OneToOne) else weight.reshape(len(weight), -1).sum(axis=1)
+    bound = int(rows.max(initial=0)) * max(abs(source.low), abs(source.high))
+    for limit, dtype in EXACT:
+        if bound < limit:
+            return dtype
+    raise InternalError(f"the products of '{op.name}' may reach {bound}: no float type is exact")
+
+
+def rows(table: Array, shape: Shape) -> list[Array]:
+    """The rows of a threshold or inhibition table (tau,) or (tau, C), each ready to broadcast over `shape`."""
+    return [per_channel(np.asarray(row), shape) for row in table]
+
+
+def count_type(most: int) -> np.dtype[np.uint8] | np.dtype[np.int16]:
+    """The smallest type of spike counts that holds `most`."""
+    return np.dtype(np.uint8) if most < 256 else np.dtype(np.int16)
+
+
+def fire(potential: Array, thresholds: Sequence[Array]) -> Array:
+    """The number of members whose threshold the potential has reached: >=, not >."""
+    counts = np.zeros(potential.shape, count_type(len(thresholds)))
+    for threshold in thresholds:
+        counts += potential >= threshold
+    return counts
+
+
+def reset(potential: Array, counts: Array, inhibition: Sequence[Array]) -> Array:
+    """The potential after the lateral inhibition sent by the lowest `counts` members: soft reset."""
+    for k, amount in enumerate(inhibition):
+        potential = potential - (counts > k) * amount
+    return potential

@@ -1,0 +1,115 @@
+"""The step engine: the definition of what a network does. Short, obvious, not fast.
+
+Global step by global step, as hardware does it: every population looks at what arrives in this step,
+which was sent in steps before, and sends its spikes. Samples follow one another with no gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ganglion.errors import InternalError
+from ganglion.ir import (
+    Array,
+    Cluster,
+    Graph,
+    GroupNeuron,
+    Input,
+    IntegrateFire,
+    LateralInhibition,
+    Membrane,
+    Op,
+    Projection,
+    Readout,
+    per_channel,
+)
+
+from . import arithmetic
+
+Record = Callable[[str, int, int, Array], None]  # population, sample, local step, what it sent (lanes, *shape)
+
+
+class StepEngine:
+    """One network on its way through time. `sent[name][g]` is what `name` sent at global step g."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.level = {op.name: graph.level(op.name) for op in graph.ops if not isinstance(op, Projection)}
+        self.deliver = {op.name: arithmetic.deliver(op, graph.typeof(op.inputs[0])) for op in graph.of(Projection)}
+        self.memory = 2 + max((op.delay for op in graph.of(Projection)), default=0)
+        self.sent: dict[str, dict[int, Any]] = {}
+        self.potential: dict[str, Any] = {}
+
+    def run(self, codes: Array, record: Record, progress: Callable[[int, int], None] | None = None) -> None:
+        """Send `codes` (lanes, samples, *shape) through the network.
+
+        Lanes are independent copies of the network side by side; within a lane the samples go through
+        one pipeline. `record` is called with whatever is sent; `progress(done, all)` counts global steps.
+        """
+        T, samples = self.graph.steps, codes.shape[1]
+        last = samples * T + self.graph.depth
+        self.sent = {name: {} for name in self.level}
+        self.potential = {op.name: 0 for op in self.graph.of(Membrane)}
+        for g in range(last):
+            for op in self.graph.ops:
+                if isinstance(op, Projection):
+                    continue  # delivers when its target asks
+                sample, t = divmod(g - self.level[op.name], T)
+                if 0 <= sample < samples:  # outside its windows a population neither integrates nor fires
+                    value = codes[:, sample] if isinstance(op, Input) else RULES[type(op)](self, op, g, t)
+                    self.sent[op.name][g] = value
+                    record(op.name, sample, t, value)
+                self.sent[op.name].pop(g - self.memory, None)
+            if progress:
+                progress(g + 1, last)
+
+    def integrate(self, op: Membrane, g: int, t: int, inhibition: Array | int = 0) -> Any:
+        """V <- V + lateral inhibition + input + bias; at the start of a window V <- 0 and nothing is in flight."""
+        V: Any = 0 if t == 0 else self.potential[op.name] + inhibition
+        for projection in (self.graph[name] for name in op.inputs):
+            assert isinstance(projection, Projection)
+            spikes = self.sent[projection.inputs[0]].get(g - 1 - projection.delay)
+            if spikes is not None:
+                V = V + self.deliver[projection.name](spikes)
+        if op.bias is not None:
+            V = V + per_channel(op.bias, self.graph.typeof(op.name).shape)
+        if np.ndim(V) == 0:  # nothing has arrived, which only a network with wrong delays can bring about
+            V = np.zeros((1, *self.graph.typeof(op.name).shape), np.int32)
+        if op.interval is not None and not (op.interval[0] <= V.min() and V.max() <= op.interval[1]):
+            raise InternalError(f"the potential of '{op.name}' left its proven interval {op.interval}")
+        self.potential[op.name] = V
+        return V
+
+    def group_neuron(self, op: GroupNeuron, g: int, t: int) -> Array:
+        shape = self.graph.typeof(op.name).shape
+        V = self.integrate(op, g, t)
+        n = arithmetic.fire(V, arithmetic.rows(op.thresholds, shape))
+        self.potential[op.name] = arithmetic.reset(V, n, arithmetic.rows(op.inhibition, shape))
+        return n
+
+    def member(self, op: IntegrateFire, g: int, t: int) -> Array:
+        V = self.integrate(op, g, t, self.sent[op.inhibited_by].get(g - 1, 0))
+        return arithmetic.fire(V, [per_channel(op.threshold, self.graph.typeof(op.name).shape)])
+
+    def lateral_inhibition(self, op: LateralInhibition, g: int, t: int) -> Array:
+        weights = arithmetic.rows(op.weights, self.graph.typeof(op.name).shape)
+        return np.asarray(-sum(w * self.sent[m][g] for w, m in zip(weights, op.inputs, strict=True)))
+
+    def cluster(self, op: Cluster, g: int, t: int) -> Array:
+        spikes = [self.sent[m][g] for m in op.inputs]
+        return np.asarray(np.sum(spikes, axis=0, dtype=arithmetic.count_type(len(spikes))))
+
+    def readout(self, op: Readout, g: int, t: int) -> Array:
+        return np.asarray(self.integrate(op, g, t))
+
+
+RULES: dict[type[Op], Callable[[StepEngine, Any, int, int], Array]] = {
+    GroupNeuron: StepEngine.group_neuron,
+    IntegrateFire: StepEngine.member,
+    LateralInhibition: StepEngine.lateral_inhibition,
+    Cluster: StepEngine.cluster,
+    Readout: StepEngine.readout,
+}
