@@ -19,7 +19,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
-from ganglion.errors import CompileError, InputError, InternalError
+from ganglion.errors import GanglionError, InputError
 
 from .graph import Graph, Stage
 from .ops import BY_MNEMONIC, Op
@@ -87,8 +87,9 @@ def load(path: str | Path) -> Graph:
     try:
         graph = from_onnx(model)
         verify(graph)
-    except (KeyError, ValueError, TypeError, AttributeError, CompileError, InternalError) as error:
-        raise InputError(f"{path} is damaged: {error}", hint="compile the model again") from error
+    except (KeyError, ValueError, TypeError, AttributeError, GanglionError) as error:
+        what = error.message if isinstance(error, GanglionError) else repr(error)
+        raise InputError(f"{path} is damaged: {what}", hint="compile the model again") from error
     return graph
 
 

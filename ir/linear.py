@@ -218,7 +218,7 @@ def _kernel(first: Conv2d, second: Conv2d) -> tuple[Array, int]:
 def _first_channel(op: Conv2d) -> Array:
     """For every output channel, the first input channel of its group."""
     out, fan_in = op.weight.shape[:2]
-    return np.arange(out) // (out // op.groups) * fan_in
+    return np.asarray(np.arange(out) // (out // op.groups) * fan_in)
 
 
 def add(first: Projection, second: Projection, shape: Shape) -> Projection | None:

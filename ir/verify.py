@@ -120,7 +120,7 @@ def clusters_are_whole(graph: Graph) -> Iterator[str]:
     for name, members in graph.clusters().items():
         if {m.inhibited_by for m in members} != {name}:
             yield f"'{name}' does not inhibit its own members alone"
-        if len({(m.inputs, m.level, id(m.bias.base) if m.bias is not None else 0) for m in members}) != 1:
+        if len({(m.inputs, m.level, m.bias.tobytes() if m.bias is not None else b"") for m in members}) != 1:
             yield f"the members of '{name}' do not share input, bias and level"
     inhibited = {m.name for members in graph.clusters().values() for m in members}
     for op in graph.of(IntegrateFire):

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from ganglion.errors import GanglionWarning, InputError
-from ganglion.ir import Array, Graph, Spikes, Stage, is_integer, size
+from ganglion.ir import Array, Graph, Projection, Spikes, Stage, is_integer, size
 
 from . import arithmetic
 from .layer import LayerEngine
@@ -115,7 +115,7 @@ def encode(graph: Graph, x: Array) -> tuple[Array, float]:
 
 def is_integer_network(graph: Graph) -> bool:
     """Whether the network is quantised (a cluster form can be either)."""
-    return all(is_integer(op.weight) for op in graph.ops if hasattr(op, "weight"))
+    return all(is_integer(op.weight) for op in graph.of(Projection))
 
 
 def names_to_record(graph: Graph, record: Literal["all"] | Iterable[str]) -> set[str]:

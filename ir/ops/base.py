@@ -31,8 +31,8 @@ class Op:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, np.ndarray):
-                view = value.view()
+            if "Array" in str(field.type) and value is not None:
+                view = np.asarray(value).view()
                 view.flags.writeable = False
                 object.__setattr__(self, field.name, view)
             elif isinstance(value, np.generic):
