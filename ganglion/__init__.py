@@ -1,0 +1,43 @@
+"""Ganglion: trained networks become clusters of integrate-and-fire cores.
+
+net = ganglion.compile("model.onnx", steps=4, members=4)   # ONNX in, a spiking network out
+run = ganglion.simulate(net, x, record="all")              # bit-accurate, in numpy
+ganglion.emit(net, "lava", "bundle")                       # a Lava program of its own
+ganglion.compare("model.onnx", net, x, lava="graded")      # proof that they are the same network
+"""
+
+from __future__ import annotations
+
+from .comparison import Comparison, compare
+from .environment import Finding, doctor
+from .errors import CompileError, EngineError, GanglionError, GanglionWarning, InputError, InternalError
+from .inspection import inspect
+from .ir import Graph
+from .pipeline import check, compile, emit, expand_clusters, load, save, simulate
+from .simulator import Run
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Comparison",
+    "CompileError",
+    "EngineError",
+    "Finding",
+    "GanglionError",
+    "GanglionWarning",
+    "Graph",
+    "InputError",
+    "InternalError",
+    "Run",
+    "__version__",
+    "check",
+    "compare",
+    "compile",
+    "doctor",
+    "emit",
+    "expand_clusters",
+    "inspect",
+    "load",
+    "save",
+    "simulate",
+]

@@ -1,0 +1,339 @@
+"""The command line: `ganglion COMMAND ...`; one function per command, each over the Python function of its name.
+
+Exit codes: 0 done; 1 the answer is no (a difference, a node that is not supported); 2 bad input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+import ganglion
+from ganglion.comparison import Comparison
+from ganglion.errors import GanglionError, InputError, InternalError
+from ganglion.ir import Graph, dims, to_text
+from ganglion.pipeline import array
+
+DONE, NO, BAD_INPUT = 0, 1, 2
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    arguments = parser().parse_args(argv)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            warnings.simplefilter("always", ganglion.GanglionWarning)
+            code: int = arguments.run(arguments)
+            return code
+    except InternalError as error:
+        err.print(f"[red]internal error[/]: {escape(str(error))}")
+        err.print(escape(error.ir_text))
+        raise
+    except GanglionError as error:
+        err.print(f"[red]error[/]: {escape(str(error))}", soft_wrap=True)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        err.print("interrupted")
+        return 130
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    err.print(f"[yellow]warning[/]: {escape(str(message))}", soft_wrap=True)
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    top = argparse.ArgumentParser(prog="ganglion", description=__doc__.split("\n")[0] if __doc__ else None)
+    top.add_argument("--version", action="version", version=f"ganglion {ganglion.__version__}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        sub.add_argument("--json", metavar="FILE", help="write the result as JSON; - for standard output")
+        return sub
+
+    sub = command("check", check, "say for every node of a model whether it can be compiled")
+    sub.add_argument("model", metavar="MODEL.onnx")
+
+    sub = command("compile", compile_, "compile a model into a spiking network")
+    sub.add_argument("model", metavar="MODEL.onnx")
+    sub.add_argument("-o", "--output", required=True, metavar="NET.onnx")
+    sub.add_argument("--steps", type=int, required=True, metavar="T", help="time-steps per sample")
+    sub.add_argument("--members", type=int, required=True, metavar="TAU", help="members per Group Neuron")
+    sub.add_argument("--target", default="loihi2", help="loihi1, loihi2 or a .toml file (default: loihi2)")
+    sub.add_argument("--input-range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="real range of the input")
+    sub.add_argument("--input-step", type=float, metavar="S", help="real value of one input code")
+    sub.add_argument("--dump-ir", metavar="DIR", help="write the IR after every pass, numbered, as text")
+
+    sub = command("inspect", inspect, "print a model or a network")
+    sub.add_argument("source", metavar="MODEL.onnx|NET.onnx")
+    sub.add_argument("--format", choices=("text", "json"), default="text")
+
+    sub = command("simulate", simulate, "run samples through a network")
+    sub.add_argument("net", metavar="NET.onnx")
+    _sample_options(sub)
+    sub.add_argument("--engine", choices=("layer", "step"), default="layer")
+    sub.add_argument("--record", nargs="*", default=[], metavar="POPULATION", help="populations to keep, or: all")
+    sub.add_argument("-o", "--output", metavar="RUN.npz", help="write logits and recorded spike counts")
+
+    sub = command("emit", emit, "write a network for a backend")
+    sub.add_argument("net", metavar="NET.onnx")
+    sub.add_argument("-o", "--output", required=True, metavar="FOLDER")
+    sub.add_argument("--backend", default="lava")
+    sub.add_argument("--overwrite", action="store_true", help="replace an earlier bundle")
+
+    sub = command("compare", compare, "run a model and its network in every engine and compare spike by spike")
+    sub.add_argument("model", metavar="MODEL.onnx")
+    sub.add_argument("net", metavar="NET.onnx")
+    _sample_options(sub)
+    sub.add_argument("--lava", choices=("graded", "cluster"), help="run Lava too, in this form")
+    sub.add_argument("--lava-samples", type=int, metavar="N", help="only so many samples on Lava")
+    sub.add_argument("--lava-python", metavar="PYTHON", help="the Python 3.10 that has lava-nc")
+    sub.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="limit of the Lava run")
+
+    sub = command("doctor", doctor, "say what this machine has and what is missing")
+    sub.add_argument("--lava-python", metavar="PYTHON", help="the Python 3.10 that has lava-nc")
+    return top
+
+
+def _sample_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--input", required=True, metavar="X.npy", help="samples (N, ...), as the model takes them")
+    sub.add_argument("--labels", metavar="Y.npy", help="the right class of every sample")
+    sub.add_argument("--samples", type=int, metavar="N", help="only the first N samples")
+
+
+def check(a: argparse.Namespace) -> int:
+    nodes = ganglion.check(a.model)
+    ok = all(node.status != "refused" for node in nodes)
+    table = Table("node", "operator", "status", "note", title=f"{a.model}: {'can' if ok else 'cannot'} be compiled")
+    colours = {"supported": "green", "changed": "yellow", "refused": "red"}
+    for n in nodes:
+        table.add_row(escape(n.name), n.op_type, f"[{colours[n.status]}]{n.status}[/]", escape(n.note))
+    rows = [{"name": n.name, "op_type": n.op_type, "status": n.status, "note": n.note} for n in nodes]
+    _give(a, {"ok": ok, "nodes": rows}, table)
+    return DONE if ok else NO
+
+
+def compile_(a: argparse.Namespace) -> int:
+    start = time.perf_counter()
+    dumped: list[Path] = []
+
+    def watch(name: str, graph: Graph) -> None:
+        if a.dump_ir:
+            folder = Path(a.dump_ir)
+            folder.mkdir(parents=True, exist_ok=True)
+            dumped.append(folder / f"{len(dumped)}-{name}.txt")
+            dumped[-1].write_text(to_text(graph) + "\n", encoding="utf-8")
+
+    with err.status("compiling") if err.is_terminal else _quiet():
+        net = ganglion.compile(
+            a.model,
+            steps=a.steps,
+            members=a.members,
+            target=a.target,
+            input_range=tuple(a.input_range) if a.input_range else None,
+            input_step=a.input_step,
+            watch=watch,
+        )
+        ganglion.save(net, a.output)
+    seconds = time.perf_counter() - start
+    table = Table("population", "shape", "level", "membrane", title=f"{net.name} for {net.target}: T = {net.steps}")
+    for op in net.of(ganglion.ir.Membrane):
+        low, high = op.interval or (0, 0)
+        table.add_row(
+            op.name, dims(net.typeof(op.name).shape), str(op.level), f"{ganglion.ir.signed_bits(low, high)} bits"
+        )
+    summary = {
+        "output": str(a.output),
+        "populations": [op.name for op in net.populations],
+        "neurons": sum(ganglion.ir.size(net.typeof(op.name).shape) for op in net.populations),
+        "depth": net.depth,
+        "steps": net.steps,
+        "members": net.members,
+        "target": net.target,
+        "notes": list(net.notes),
+        "seconds": round(seconds, 3),
+    }
+    _give(a, summary, table)
+    if a.json != "-":
+        for note in net.notes:
+            out.print(f"[yellow]note[/]: {escape(note)}", soft_wrap=True)
+        out.print(
+            f"{a.output}: {summary['neurons']} neurons of {net.members} members, in {seconds:.1f} s", soft_wrap=True
+        )
+    return DONE
+
+
+def inspect(a: argparse.Namespace) -> int:
+    if a.json:
+        _give(a, json.loads(ganglion.inspect(a.source, "json")), None)
+    if a.json != "-":
+        print(ganglion.inspect(a.source, a.format))
+    return DONE
+
+
+def simulate(a: argparse.Namespace) -> int:
+    net = ganglion.load(a.net)
+    x = array(a.input, "input")[: a.samples]
+    labels = array(a.labels, "labels")[: a.samples] if a.labels else None
+    record: Any = "all" if a.record == ["all"] else a.record
+    with _progress() as bar:
+        run = ganglion.simulate(net, x, engine=a.engine, record=record, progress=bar("simulating"))
+    accuracy = None if labels is None else float(np.mean(run.logits.reshape(len(x), -1).argmax(1) == labels))
+    table = Table("population", "shape", "spikes", "rate", title=f"{net.name}: {run.samples} samples, T = {run.steps}")
+    for name, spikes in run.spikes.items():
+        table.add_row(name, dims(net.typeof(name).shape), str(spikes), f"{run.rates[name]:.4f}")
+    if a.output:
+        try:
+            np.savez_compressed(a.output, logits=run.logits, **run.counts, **run.potentials)  # type: ignore[arg-type]
+        except OSError as error:
+            raise InputError(f"cannot write {a.output}: {error.strerror}") from error
+    result = {
+        "samples": run.samples,
+        "steps": run.steps,
+        "accuracy": accuracy,
+        "spikes_per_sample": run.spikes_per_sample,
+        "clipped": run.clipped,
+        "populations": [{"name": n, "spikes": s, "rate": run.rates[n]} for n, s in run.spikes.items()],
+    }
+    _give(a, result, table)
+    if accuracy is not None and a.json != "-":
+        out.print(f"accuracy {100 * accuracy:.2f} %, {run.spikes_per_sample:.1f} spikes per sample")
+    return DONE
+
+
+def emit(a: argparse.Namespace) -> int:
+    folder = ganglion.emit(a.net, a.backend, a.output, overwrite=a.overwrite)
+    files = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+    table = Table("file", title=f"{folder}: run it with the Python that has {a.backend}")
+    for name in files:
+        table.add_row(name)
+    _give(a, {"folder": str(folder), "files": files}, table)
+    return DONE
+
+
+def compare(a: argparse.Namespace) -> int:
+    x = array(a.input, "input")
+    labels = array(a.labels, "labels") if a.labels else None
+    with _progress() as bar:
+        bars: dict[str, Callable[[int, int], None]] = {}
+
+        def tell(engine: str, done: int, total: int) -> None:
+            bars.setdefault(engine, bar(engine))(done, total)
+
+        result = ganglion.compare(
+            a.model,
+            a.net,
+            x,
+            labels=labels,
+            samples=a.samples,
+            lava=a.lava,
+            lava_samples=a.lava_samples,
+            lava_python=a.lava_python,
+            timeout=a.timeout,
+            progress=tell,
+        )
+    _give(a, result.as_json(), _comparison_table(result))
+    if a.json != "-":
+        _verdict(result)
+    return DONE if result.equal else NO
+
+
+def _comparison_table(result: Comparison) -> Table:
+    table = Table("population", "rate", title=f"spike counts of every neuron at every step, {result.samples} samples")
+    for pair in result.pairs:
+        table.add_column(pair.replace("_", " "), justify="right")
+    for name in [*result.rates, result.readout]:
+        cells = []
+        for by_name in result.pairs.values():
+            agreement = by_name[name]
+            colour = "red" if agreement.different else "green"
+            cells.append(f"[{colour}]{agreement.different}[/] of {agreement.compared} differ")
+        rate = f"{result.rates[name]:.4f}" if name in result.rates else "potential"
+        table.add_row(escape(name), rate, *cells)
+    return table
+
+
+def _verdict(result: Comparison) -> None:
+    for engine, same in result.agreement.items():
+        if same is not None:
+            accuracy = result.accuracy[engine]
+            shown = "" if accuracy is None else f"accuracy {100 * accuracy:.2f} %, "
+            out.print(f"{engine:12} {shown}same class as onnxruntime for {100 * same:.2f} %")
+    for pair, by_name in result.pairs.items():
+        for name, agreement in by_name.items():
+            if agreement.first:
+                f = agreement.first
+                out.print(
+                    f"[red]{pair.replace('_', ' ')}[/]: first difference in {escape(name)}: sample {f['sample']}, "
+                    f"step {f['step']}, neuron {tuple(f['neuron'])}: expected {f['expected']}, got {f['got']}"
+                )
+                break
+        else:
+            out.print(f"[green]{pair.replace('_', ' ')}: equal to the bit[/]")
+
+
+def doctor(a: argparse.Namespace) -> int:
+    findings = ganglion.doctor(a.lava_python)
+    table = Table("what", "", "detail")
+    marks = {True: "[green]ok[/]", False: "[red]missing[/]", None: "[yellow]optional[/]"}
+    for f in findings:
+        table.add_row(f.name, marks[f.ok], escape(f.detail))
+    _give(a, {"findings": [{"name": f.name, "ok": f.ok, "detail": f.detail} for f in findings]}, table)
+    return NO if any(f.ok is False for f in findings) else DONE
+
+
+def _give(a: argparse.Namespace, result: dict[str, Any], table: Table | None) -> None:
+    """The result as JSON where it was asked for, and the table unless standard output is taken by JSON."""
+    text = json.dumps(result, indent=1)
+    if a.json == "-":
+        print(text)
+        return
+    if a.json:
+        try:
+            Path(a.json).write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"cannot write {a.json}: {error.strerror}") from error
+    if table is not None:
+        out.print(table)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
+    """`bar(name)(done, all)` shows progress on a terminal and nothing elsewhere."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+
+        def bar(name: str) -> Callable[[int, int], None]:
+            task = progress.add_task(name, total=None)
+            return lambda done, total: progress.update(task, completed=done, total=total)
+
+        yield bar
+
+
+__all__ = ["main"]
+
+if __name__ == "__main__":
+    sys.exit(main())

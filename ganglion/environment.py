@@ -1,0 +1,68 @@
+"""doctor: what this machine has, and what is missing for which job."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import shutil
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+MIN_SHARED_MEMORY = 64 << 20
+MIN_FILES = 4096
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. `ok` is None where it is missing but only some jobs need it."""
+
+    name: str
+    ok: bool | None
+    detail: str
+
+
+def doctor(lava_python: str | os.PathLike[str] | None = None) -> list[Finding]:
+    """Look at Python, the packages, the Lava environment and the limits that Lava runs into."""
+    findings = [Finding("python", True, f"{platform.python_version()} on {platform.system().lower()}")]
+    for package in ("ganglion", "numpy", "networkx", "onnx", "onnx-ir", "onnxscript", "onnxruntime", "rich"):
+        findings.append(_package(package, needed=True))
+    torch = _package("torch", needed=False)
+    if torch.ok is None:
+        torch = Finding("torch", None, "not installed: only the torch front end and the examples need it")
+    findings.append(torch)
+    findings.append(_lava(lava_python))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = hard == resource.RLIM_INFINITY or hard >= MIN_FILES
+    findings.append(
+        Finding("open files", enough or None, f"{soft} (at most {hard}); Lava needs up to 14 per process of a network")
+    )
+    shared = Path("/dev/shm")
+    if shared.is_dir():
+        free = shutil.disk_usage(shared).free
+        findings.append(
+            Finding(
+                "shared memory",
+                (free >= MIN_SHARED_MEMORY) or None,
+                f"{free >> 20} MB free; Lava's channels live there",
+            )
+        )
+    return findings
+
+
+def _package(name: str, *, needed: bool) -> Finding:
+    try:
+        return Finding(name, True, version(name))
+    except PackageNotFoundError:
+        return Finding(name, False if needed else None, f"not installed: pip install {name}")
+
+
+def _lava(python: str | os.PathLike[str] | None) -> Finding:
+    from ganglion.backends import lava
+    from ganglion.errors import EngineError
+
+    try:
+        return Finding("lava", True, lava.describe(lava.find_python(python)))
+    except EngineError as error:
+        return Finding("lava", None, str(error))

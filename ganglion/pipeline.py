@@ -1,0 +1,132 @@
+"""The main path, from a model to a network and its runs. Read `compile` first: it is the architecture.
+
+import_model   ONNX -> linear ops and staircases                       frontend/
+compose        one projection per pair of populations                 ir/passes/compose.py
+group          staircase -> Group Neuron of tau members               ir/passes/group.py
+schedule       levels, delays, windows of T steps                     ir/passes/schedule.py
+quantize       the target's integers                                  ir/passes/quantize.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ganglion import targets
+from ganglion.errors import InputError
+from ganglion.ir import Array, Graph, passes
+from ganglion.ir.file import load, save
+from ganglion.simulator import Run
+from ganglion.simulator import simulate as run_simulator
+
+if TYPE_CHECKING:
+    import onnx
+
+    from ganglion.frontend import NodeStatus
+
+
+
+
+def check(model: onnx.ModelProto | str | PathLike[str]) -> list[NodeStatus]:
+    """What would become of every node of `model`: supported, changed (how), or refused (why, and the remedy)."""
+    from ganglion import frontend  # imported where needed: onnxruntime and onnxscript take a second to load
+
+    return frontend.check(model)
+
+
+def compile(
+    model: onnx.ModelProto | str | PathLike[str],
+    *,
+    steps: int,
+    members: int,
+    target: str | PathLike[str] | targets.Target | None = "loihi2",
+    input_range: tuple[float, float] | None = None,
+    input_step: float | None = None,
+    watch: Callable[[str, Graph], None] | None = None,
+) -> Graph:
+    """The spiking network that computes what `model` computes.
+
+    model        an ONNX model, or its path, whose activations are staircases (QCFS, or quantised)
+    steps        T, time-steps per sample
+    members      tau, integrate-and-fire members per Group Neuron
+    target       whose integers the network uses: "loihi1", "loihi2", a .toml file; None stops before
+                 quantisation and gives the float network
+    input_range  lowest and highest real value of the input; by default what the model says of itself, else
+                 [-8, 8), with a note
+    input_step   the real value of one input code; by default 1/255 of the range
+    watch        called with (name of the pass, graph) after every pass
+
+    At T = 1 and tau = the activations' levels, the network before quantisation computes the model exactly.
+    Raises `CompileError`, naming the nodes, where the model cannot be compiled, and `InputError` for
+    unusable options.
+    """
+    from ganglion import frontend
+
+    if steps < 1 or members < 1:
+        raise InputError(f"steps={steps}, members={members}: both must be at least 1")
+    chip = (
+        None if target is None else targets.load(target if isinstance(target, (str, targets.Target)) else Path(target))
+    )
+    path: list[passes.Pass] = [passes.compose, partial(passes.group, members=members), partial(passes.schedule, steps=steps)]
+    if chip is not None:
+        path.append(partial(passes.quantize, target=chip))
+    imported = frontend.import_model(model, input_range=input_range, input_step=input_step)
+    return passes.run(imported, path, watch=watch)
+
+
+def expand_clusters(net: Graph) -> Graph:
+    """The cluster form of `net`: every Group Neuron as tau integrate-and-fire populations with lateral inhibition."""
+    return passes.run(net, [passes.expand_clusters])
+
+
+def simulate(
+    net: Graph | str | PathLike[str],
+    x: Any,
+    *,
+    engine: Literal["layer", "step"] = "layer",
+    record: Literal["all"] | Iterable[str] = (),
+    lanes: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Run:
+    """Send the samples `x` (N, *shape), in the model's real units, through `net`; see `ganglion.simulator.simulate`."""
+    return run_simulator(opened(net), np.asarray(x), engine=engine, record=record, lanes=lanes, progress=progress)
+
+
+def emit(
+    net: Graph | str | PathLike[str], backend: str, folder: str | PathLike[str], *, overwrite: bool = False
+) -> Path:
+    """Write `net` for `backend` ("lava") as a bundle that needs no ganglion; returns the folder."""
+    from ganglion.backends import BACKENDS
+
+    if backend not in BACKENDS:
+        raise InputError(f"unknown backend '{backend}'", hint=f"one of {', '.join(BACKENDS)}")
+    return BACKENDS[backend].emit(opened(net), Path(folder), overwrite=overwrite)
+
+
+def opened(net: Graph | str | PathLike[str]) -> Graph:
+    """`net` itself, or the network in the file of that name."""
+    return net if isinstance(net, Graph) else load(Path(net))
+
+
+def array(path: str | PathLike[str], what: str) -> Array:
+    """The only array in a .npy or .npz file; `what` it is for goes into the error."""
+    try:
+        data = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(
+            f"cannot read the {what} {path}: {error}", hint="give a .npy or .npz file of numbers"
+        ) from error
+    if isinstance(data, np.ndarray):
+        return data
+    with data:
+        if len(data.files) != 1:
+            raise InputError(f"{path} holds {len(data.files)} arrays; expected one {what}")
+        return np.asarray(data[data.files[0]])
+
+
+__all__ = ["array", "check", "compile", "emit", "expand_clusters", "load", "opened", "save", "simulate"]
