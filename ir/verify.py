@@ -45,13 +45,17 @@ ALLOWED: dict[Stage, tuple[type[Op], ...]] = {
 
 
 def verify(graph: Graph) -> None:
-    """Raise `InternalError` with every rule that the graph breaks, and the graph's text."""
-    problems = [f"{rule.__name__}: {p}" for first, rule in RULES if graph.stage >= first for p in rule(graph)]
-    if problems:
-        raise InternalError(
-            f"the network breaks the rules of stage {graph.stage.name.lower()}:\n  " + "\n  ".join(problems),
-            ir_text=to_text(graph),
-        )
+    """Raise `InternalError` with the first rule that the graph breaks, all the places where, and the graph's text.
+
+    Rules build on those before them, so the later ones are not asked then.
+    """
+    for first, rule in RULES:
+        problems = [f"{rule.__name__}: {p}" for p in rule(graph)] if graph.stage >= first else []
+        if problems:
+            raise InternalError(
+                f"the network breaks the rules of stage {graph.stage.name.lower()}:\n  " + "\n  ".join(problems),
+                ir_text=to_text(graph),
+            )
 
 
 def only_ops_of_the_stage(graph: Graph) -> Iterator[str]:

@@ -192,7 +192,7 @@ def test_step_engine_equals_the_papers_equations(steps: int, members: int) -> No
 
 def strict_fire(potential: Array, thresholds: Any) -> Array:
     """The mistake of comparing with > in place of >=."""
-    return np.sum([potential > t for t in thresholds], axis=0, dtype=np.uint8)
+    return np.asarray(np.sum([potential > t for t in thresholds], axis=0, dtype=np.uint8))
 
 
 @pytest.mark.parametrize("mistake", ["strict comparison", "reset dropped"])

@@ -1,0 +1,49 @@
+# Every target sets up what it needs. `make` prints this list.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+LINKED := ganglion/ir ganglion/frontend ganglion/simulator ganglion/backends ganglion/targets
+WORKERS ?= auto
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint check bench clean setup
+
+help:  ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: setup  ## the main job on real data: train, compile, simulate, run on Lava, compare (about 3 minutes)
+	@$(RUN)/python examples/demo.py --out demo
+
+test: setup  ## the tests, without the slow ones
+	@$(RUN)/python -m pytest -m "not slow" -n $(WORKERS)
+
+test-all: setup  ## all tests
+	@$(RUN)/python -m pytest -n $(WORKERS)
+
+lint: setup  ## ruff, mypy --strict and the import contract
+	@$(RUN)/ruff check .
+	@$(RUN)/ruff check $(LINKED)
+	@$(RUN)/ruff format --check .
+	@$(RUN)/mypy
+	@$(RUN)/lint-imports
+
+check: lint  ## lint, and pyright (which needs node)
+	@$(RUN)/pyright
+
+bench: setup  ## measure; see benchmarks/README.md
+	@$(RUN)/python benchmarks/networks.py
+
+clean:  ## remove everything that make has made
+	rm -rf .venv .venv-lava build dist demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup: $(VENV)/.ready .venv-lava/.tried
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@echo "setting up $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev,torch]"
+	@touch $@
+
+.venv-lava/.tried: constraints-lava.txt scripts/lava_environment.sh
+	@sh scripts/lava_environment.sh .venv-lava

@@ -1,0 +1,34 @@
+"""What all tests share: golden files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import unified_diff
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).with_name("golden")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the golden files instead of comparing")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """`golden(name, text)` compares `text` with the file tests/golden/`name`, or writes it with --update-golden."""
+
+    def check(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            return
+        assert path.exists(), f"{path} is missing: run pytest with --update-golden and look at what it writes"
+        wanted = path.read_text(encoding="utf-8")
+        if text != wanted:
+            diff = unified_diff(wanted.splitlines(), text.splitlines(), "golden", "now", lineterm="")
+            pytest.fail(f"{name} changed (if it should: --update-golden)\n" + "\n".join(diff), pytrace=False)
+
+    return check
