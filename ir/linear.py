@@ -6,7 +6,8 @@ simulator calls `apply` with the float type that it has proved exact.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -20,24 +21,28 @@ COLUMN_BYTES = 1 << 25  # im2col works on blocks of about this size, so that the
 
 def apply(op: Projection, x: Array, weight: Array) -> Array:
     """`op` with the weights `weight` (same shape as `op.weight`) on `x` (B, *shape) -> (B, *out_shape)."""
-    if isinstance(op, Dense):
-        return np.asarray(x.reshape(len(x), -1) @ weight.T)
-    if isinstance(op, OneToOne):
-        return np.asarray(x * per_channel(weight, x.shape[1:]))
-    if isinstance(op, Conv2d):
-        return _convolve(op, x, weight)
-    raise InternalError(f"no linear map for {op.mnemonic}")
+    return APPLY[type(op)](op, x, weight)
 
 
 def adjoint(op: Projection, y: Array, shape: Shape) -> Array:
     """The transposed map of `op` on `y` (B, *out_shape) -> (B, *shape): y . A for the matrix A of `op`."""
-    if isinstance(op, Dense):
-        return np.asarray(y @ op.weight).reshape(len(y), *shape)
-    if isinstance(op, OneToOne):
-        return np.asarray(y * op.weight_over(shape))
-    if isinstance(op, Conv2d):
-        return _convolve_adjoint(op, y, shape)
-    raise InternalError(f"no linear map for {op.mnemonic}")
+    return ADJOINT[type(op)](op, y, shape)
+
+
+def _dense(op: Dense, x: Array, weight: Array) -> Array:
+    return np.asarray(x.reshape(len(x), -1) @ weight.T)
+
+
+def _dense_adjoint(op: Dense, y: Array, shape: Shape) -> Array:
+    return np.asarray(y @ op.weight).reshape(len(y), *shape)
+
+
+def _scale(op: OneToOne, x: Array, weight: Array) -> Array:
+    return np.asarray(x * per_channel(weight, x.shape[1:]))
+
+
+def _scale_adjoint(op: OneToOne, y: Array, shape: Shape) -> Array:
+    return np.asarray(y * op.weight_over(shape))
 
 
 def taps(op: Conv2d) -> Iterator[tuple[int, int]]:
@@ -91,6 +96,18 @@ def _convolve_adjoint(op: Conv2d, y: Array, shape: Shape) -> Array:
         rows, columns = slice(a * dh, a * dh + sh * ho, sh), slice(b * dw, b * dw + sw * wo, sw)
         full[:, :, rows, columns] += spread.reshape(n, shape[0], ho, wo)
     return np.asarray(full[:, :, top : top + shape[1], left : left + shape[2]])
+
+
+APPLY: dict[type[Projection], Callable[[Any, Array, Array], Array]] = {
+    Dense: _dense,
+    OneToOne: _scale,
+    Conv2d: _convolve,
+}
+ADJOINT: dict[type[Projection], Callable[[Any, Array, Shape], Array]] = {
+    Dense: _dense_adjoint,
+    OneToOne: _scale_adjoint,
+    Conv2d: _convolve_adjoint,
+}
 
 
 def matrix_of(op: Projection, shape: Shape) -> Dense:

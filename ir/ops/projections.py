@@ -51,7 +51,9 @@ class Dense(Projection):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Conv2d(Projection):
-    """Cross-correlation as in ONNX `Conv`: `weight` is (O, C / groups, kh, kw), the input (C, H, W).
+    """y[o, i, j] = sum_{c, a, b} weight[o, c, a, b] * x[c, i * stride - pad + a * dilation, j * ...], zero outside.
+
+    The cross-correlation of ONNX `Conv`: `weight` is (O, C / groups, kh, kw), the input (C, H, W).
 
     `pads` is (top, left, bottom, right). Top and left are not negative; a negative bottom or right
     pad crops the input there (composing a strided pool with a convolution can need it).
