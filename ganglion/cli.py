@@ -202,7 +202,8 @@ def simulate(a: argparse.Namespace) -> int:
         table.add_row(name, dims(net.typeof(name).shape), str(spikes), f"{run.rates[name]:.4f}")
     if a.output:
         try:
-            np.savez_compressed(a.output, logits=run.logits, **run.counts, **run.potentials)  # type: ignore[arg-type]
+            potentials = {f"{name}.potential": v for name, v in run.potentials.items()}
+            np.savez_compressed(a.output, **{"logits": run.logits, **run.counts, **potentials})  # type: ignore[arg-type]
         except OSError as error:
             raise InputError(f"cannot write {a.output}: {error.strerror}") from error
     result = {

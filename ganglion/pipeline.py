@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from ganglion.frontend import NodeStatus
 
 
-
-
 def check(model: onnx.ModelProto | str | PathLike[str]) -> list[NodeStatus]:
     """What would become of every node of `model`: supported, changed (how), or refused (why, and the remedy)."""
     from ganglion import frontend  # imported where needed: onnxruntime and onnxscript take a second to load
@@ -72,7 +70,11 @@ def compile(
     chip = (
         None if target is None else targets.load(target if isinstance(target, (str, targets.Target)) else Path(target))
     )
-    path: list[passes.Pass] = [passes.compose, partial(passes.group, members=members), partial(passes.schedule, steps=steps)]
+    path: list[passes.Pass] = [
+        passes.compose,
+        partial(passes.group, members=members),
+        partial(passes.schedule, steps=steps),
+    ]
     if chip is not None:
         path.append(partial(passes.quantize, target=chip))
     imported = frontend.import_model(model, input_range=input_range, input_step=input_step)

@@ -1,0 +1,85 @@
+"""The activation that trains like a clipped ReLU and runs like a spiking neuron."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganglion.errors import InputError
+
+SMALLEST_THRESHOLD = 2.0**-20  # training keeps thresholds at or above it
+
+
+class QCFS(nn.Module):
+    """Quantised clip-floor-shift activation: y = theta * clip(floor(x * levels / theta + 1/2) / levels, 0, 1).
+
+    Source: Bu et al., "Optimal ANN-SNN conversion for high-accuracy and ultra-low-latency spiking neural
+    networks" (ICLR 2022), the activation with shift 1/2; its threshold starts at `levels`, as in the reference
+    code of Group Neurons (arXiv 2402.19061). Input and output have the same shape, whatever it is; both are in
+    the units of the network's real activations, and so is the threshold theta, one per module.
+
+    The gradient takes floor for the identity (straight-through), and is that of the clip otherwise. With the
+    step s = theta / levels and n = floor(x / s + 1/2):
+
+        n < 0            dy/dx = 0    dy/dtheta = 0
+        0 <= n < levels  dy/dx = 1    dy/dtheta = (y - x) / theta
+        n >= levels      dy/dx = 0    dy/dtheta = 1
+
+    theta stays positive: in training mode, before it is used, a threshold that the optimiser has pushed below
+    `SMALLEST_THRESHOLD` is set to it (a projection; its gradient is not changed, so that it can grow again).
+
+    Errors: `InputError` if levels is no positive integer, or the threshold not positive and finite.
+    """
+
+    def __init__(self, levels: int, threshold: float | None = None) -> None:
+        super().__init__()
+        if isinstance(levels, bool) or not isinstance(levels, int) or levels < 1:
+            raise InputError(f"QCFS needs a positive number of levels, not {levels!r}")
+        start = float(levels if threshold is None else threshold)
+        if not (math.isfinite(start) and start > 0):
+            raise InputError(f"QCFS needs a positive, finite threshold, not {threshold!r}")
+        self.levels = levels
+        self.threshold = nn.Parameter(torch.tensor(start))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            # not clamp_(): a module called twice in one forward pass would invalidate its own first gradient
+            self.threshold.data.clamp_(min=SMALLEST_THRESHOLD)
+        if not torch.is_grad_enabled() or torch.compiler.is_exporting():
+            step = self.threshold / self.levels
+            return torch.clamp(torch.floor(x / step + 0.5), 0, self.levels) * step
+        y: Tensor = _StraightThrough.apply(x, self.threshold, self.levels)  # type: ignore[no-untyped-call]
+        return y
+
+    def extra_repr(self) -> str:
+        return f"levels={self.levels}, threshold={self.threshold.item():g}"
+
+
+class _StraightThrough(torch.autograd.Function):
+    """The staircase with the gradient of `QCFS`.
+
+    It keeps neither its input nor its output: either may be changed in place afterwards (`out += identity`).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, threshold: Tensor, levels: int) -> Tensor:
+        step = threshold / levels
+        n = torch.floor(x / step + 0.5)
+        y = torch.clamp(n, 0, levels) * step
+        inside = (n >= 0) & (n < levels)
+        slope = torch.where(inside, (y - x) / threshold, (n >= levels).to(x.dtype))
+        ctx.save_for_backward(inside, slope)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+        inside, slope = ctx.saved_tensors
+        return grads[0] * inside, (grads[0] * slope).sum(), None
+
+
+def named_activations(model: nn.Module) -> list[tuple[str, QCFS]]:
+    """Every QCFS of `model` with its qualified name, in the order of `named_modules()`."""
+    return [(name, module) for name, module in model.named_modules() if isinstance(module, QCFS)]
