@@ -1,0 +1,119 @@
+"""ONNX nodes with weights, and pooling, as projections."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from ganglion.errors import CompileError
+from ganglion.ir import Conv2d, Dense, Shape, Sum
+
+from .arithmetic import Handler
+from .pooling import window
+from .translation import Translation, per_sample, required, same_shape
+from .values import Array, attribute, constant, name_of
+
+
+def conv(node: ir.Node, t: Translation) -> None:
+    """Conv, 2-D: strides, any padding, dilations, groups, bias."""
+    source = node.inputs[0]
+    assert source is not None, "not optional"
+    shape = t.shape(source, node)
+    weight = required(node.inputs[1], "weight", node)
+    if len(shape) != 3 or weight.ndim != 4:
+        raise CompileError(f"Conv over {len(shape) - 1} axes; only 2-D is supported", origin=[name_of(node)])
+    strides, pads, dilations = window(node, (shape[1], shape[2]), (weight.shape[2], weight.shape[3]))
+    name = t.project(
+        Conv2d,
+        node,
+        t.source(source, node),
+        weight=weight,
+        strides=strides,
+        pads=pads,
+        dilations=dilations,
+        groups=attribute(node, "group", 1),
+    )
+    if len(node.inputs) > 2 and node.inputs[2] is not None:
+        name = t.add_bias(node, name, required(node.inputs[2], "bias", node))
+    t.bind(node, name)
+
+
+def gemm(node: ir.Node, t: Translation) -> None:
+    """Gemm: alpha * A @ B (or its transpose) + beta * C, with A the batch."""
+    source, matrix = node.inputs[:2]
+    assert source is not None, "not optional"
+    if attribute(node, "transA", 0):
+        raise CompileError("Gemm: transA mixes the samples of a batch", origin=[name_of(node)])
+    weight = required(matrix, "matrix B", node) * attribute(node, "alpha", 1.0)
+    weight = weight if attribute(node, "transB", 0) else weight.T
+    name = t.project(Dense, node, t.source(source, node), weight=np.ascontiguousarray(weight))
+    beta = attribute(node, "beta", 1.0)
+    extra = node.inputs[2] if len(node.inputs) > 2 else None
+    if extra is not None and constant(extra) is not None:
+        bias = per_sample(required(extra, "matrix C", node) * beta, node.outputs[0], node)
+        name = t.add_bias(node, name, bias)
+    elif extra is not None:
+        same_shape(node, extra)
+        scaled = t.scale(node, t.source(extra, node), np.array(float(beta)))
+        name = t.emit(Sum, node.outputs[0].name or "", [name, scaled], [name_of(node)])
+    t.bind(node, name)
+
+
+def matmul(node: ir.Node, t: Translation) -> None:
+    """MatMul with a constant: x @ W over the last axis, or W @ x over the last but one."""
+    left, right = node.inputs[:2]
+    assert left is not None, "not optional"
+    assert right is not None, "not optional"
+    x, matrix = (left, right) if constant(left) is None else (right, left)
+    weight = required(matrix, "matrix", node)
+    weight = (
+        weight.reshape(weight.shape[-2:]) if weight.ndim > 2 and weight.size == np.prod(weight.shape[-2:]) else weight
+    )
+    shape, out = t.shape(x, node), t.shape(node.outputs[0], node)
+    if weight.ndim != 2 or (x is right and len(shape) < 2):
+        raise CompileError(
+            f"MatMul of {'x' if x is left else 'W'} and {'W' if x is left else 'x'} with W {weight.shape} and x (N, "
+            f"{', '.join(map(str, shape))}); only a constant matrix that acts within each sample is supported",
+            origin=[name_of(node)],
+        )
+    source = t.source(x, node)
+    if x is left and len(shape) == 1:
+        t.bind(node, t.project(Dense, node, source, weight=np.ascontiguousarray(weight.T)))
+        return
+    # The same matrix at every place is a 1x1 convolution over places.
+    if x is left:
+        places = int(np.prod(shape[:-1]))
+        seen: Shape = (places * shape[-1], 1, 1)
+        kernel, groups = np.tile(weight.T, (places, 1))[:, :, None, None], places
+    else:
+        stacks = int(np.prod(shape[:-2]))
+        seen = (stacks * shape[-2], shape[-1], 1)
+        kernel, groups = np.tile(weight, (stacks, 1))[:, :, None, None], stacks
+    flat = t.reshape(node, source, shape, seen)
+    name = t.project(Conv2d, node, flat, weight=np.ascontiguousarray(kernel), groups=groups)
+    t.bind(node, t.reshape(node, name, (kernel.shape[0], *seen[1:]), out))
+
+
+def batch_norm(node: ir.Node, t: Translation) -> None:
+    """BatchNormalization at inference: (x - mean) * gain / sqrt(variance + epsilon) + bias, per channel."""
+    if attribute(node, "training_mode", 0):
+        raise CompileError(
+            "BatchNormalization in training mode", origin=[name_of(node)], hint="export the model in eval mode"
+        )
+    gain, bias, mean, variance = (
+        required(value, what, node)
+        for value, what in zip(node.inputs[1:5], ("scale", "bias", "mean", "variance"), strict=True)
+    )
+    if (variance + attribute(node, "epsilon", 1e-5) <= 0).any():
+        raise CompileError("BatchNormalization: a variance is not positive", origin=[name_of(node)])
+    factor: Array = gain / np.sqrt(variance + attribute(node, "epsilon", 1e-5))
+    name = t.scale(node, t.source(node.inputs[0], node), factor)
+    t.bind(node, t.add_bias(node, name, bias - mean * factor))
+
+
+HANDLERS: dict[str, Handler] = {
+    "Conv": conv,
+    "Gemm": gemm,
+    "MatMul": matmul,
+    "BatchNormalization": batch_norm,
+}

@@ -1,0 +1,141 @@
+"""Activations become staircases of the IR, or reasons why they cannot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from ganglion.errors import CompileError
+from ganglion.ir import Bias, OneToOne, Reshape, Staircase
+
+from .activations import Activation, find_activations, inner_constant
+from .input_format import InputFormat, from_quantiser
+from .names import population_name
+from .scalar import evaluator
+from .staircase import Fit, NotAStaircaseError, fit
+from .translation import Translation
+from .values import name_of
+
+QCFS = "replace it by QCFS and train (ganglion.frontend.torch.convert), or calibrate its levels"
+REDRAW = "an activation must be y = s * clip(floor(x / s + 1/2), 0, L), shifted or scaled at most (QCFS)"
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """An activation and the staircase it is; None where it is refused."""
+
+    activation: Activation
+    fit: Fit | None
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """What an activation has become: the IR op `name`, an `Input` where it quantises the network's input."""
+
+    activation: Activation
+    fit: Fit
+    name: str
+
+
+def fit_activations(model: ir.Model, problems: list[CompileError]) -> list[Fitted]:
+    """Every activation of `model` with its staircase; what is none is added to `problems`."""
+    opsets = dict(model.opset_imports)
+    found: list[Fitted] = []
+    for activation in find_activations(model.graph):
+        try:
+            found.append(Fitted(activation, _fit(activation, opsets)))
+        except CompileError as error:
+            problems.append(error)
+            found.append(Fitted(activation, None))
+    return found
+
+
+def _fit(activation: Activation, opsets: dict[str, int]) -> Fit:
+    problem = inner_constant(activation)
+    if problem is not None:
+        raise problem
+    function = evaluator(activation, opsets)
+    assert activation.root.dtype is not None, "the evaluator has refused that"
+    try:
+        return fit(function, activation.root.dtype.numpy())
+    except NotAStaircaseError as error:
+        raise CompileError(
+            f"{activation.describe()}, as a function of '{name_of(activation.root)}', is not a staircase: {error}",
+            origin=[name_of(n) for n in activation.core],
+            hint=QCFS if error.continuous else REDRAW,
+        ) from None
+
+
+def input_quantiser(found: list[Fitted], value: ir.Value) -> tuple[Fitted, InputFormat] | None:
+    """The staircase through which alone the network sees its input `value`, with the codes that express it."""
+    for fitted in found:
+        inside = all(n in fitted.activation.nodes for n in value.consumers())
+        if fitted.activation.root is value and inside and fitted.fit is not None:
+            codes = from_quantiser(fitted.fit)
+            return (fitted, codes) if codes is not None else None
+    return None
+
+
+def emit_staircase(t: Translation, activation: Activation, fit: Fit, earlier: list[Population]) -> Population:
+    """Bias((shift - 1/2) * step), Staircase, OneToOne(rise / step), Bias(base); what does nothing is left out.
+
+    The same function of the same value, written twice, is one population; and a quantiser of values that are
+    on its levels already (exporters put one after every Flatten) is none.
+    """
+    before = _before_reshapes(t, t.values[activation.root])
+    for other in earlier:
+        if before and before == t.values[other.activation.output] and _changes_nothing(fit, other.fit):
+            t.values[activation.output] = t.values[activation.root]
+            return Population(activation, fit, other.name)
+        if other.activation.root is activation.root and _same(other.fit, fit):
+            t.values[activation.output] = t.values[other.activation.output]
+            return Population(activation, fit, other.name)
+    name = t.names.fresh(population_name([*activation.core, *activation.nodes], activation.output))
+    source = t.values[activation.root]
+    if fit.shift != 0.5:
+        offset = np.array((fit.shift - 0.5) * fit.step)
+        source = t.emit(Bias, f"{name}.shift", [source], activation.names, bias=offset)
+    t.ops.append(
+        Staircase(name=name, inputs=(source,), origin=activation.names, step=fit.step, levels=fit.levels, bias=None)
+    )
+    t.values[activation.output] = _scaled(t, activation, name, name, fit.rise / fit.step, fit.base)
+    return Population(activation, fit, name)
+
+
+def emit_input_codes(t: Translation, activation: Activation, fit: Fit, codes: InputFormat) -> Population:
+    """The quantiser of the input itself: the input's codes are its levels."""
+    source = t.values[activation.root]
+    name = population_name([*activation.core, *activation.nodes], activation.output)
+    t.values[activation.output] = _scaled(
+        t, activation, source, name, fit.rise / fit.step, fit.base - codes.low * fit.rise
+    )
+    return Population(activation, fit, source)
+
+
+def _scaled(t: Translation, activation: Activation, source: str, name: str, gain: float, base: float) -> str:
+    if gain != 1:
+        source = t.emit(OneToOne, f"{name}.gain", [source], activation.names, weight=np.array(gain))
+    if base != 0:
+        source = t.emit(Bias, f"{name}.base", [source], activation.names, bias=np.array(base))
+    return source
+
+
+def _before_reshapes(t: Translation, name: str) -> str:
+    """The value that `name` is a rearrangement of."""
+    ops = {op.name: op for op in t.ops}
+    while isinstance(ops.get(name), Reshape):
+        (name,) = ops[name].inputs
+    return name
+
+
+def _changes_nothing(second: Fit, first: Fit) -> bool:
+    """Whether `second` leaves every level of `first` as it is."""
+    y = first.base + first.rise * np.arange(first.levels + 1)
+    again = second.base + second.rise * np.clip(np.floor(y / second.step + second.shift), 0, second.levels)
+    return bool(np.abs(again - y).max() <= 1e-6 * abs(first.rise))
+
+
+def _same(a: Fit, b: Fit) -> bool:
+    return (a.step, a.levels, a.shift, a.rise, a.base) == (b.step, b.levels, b.shift, b.rise, b.base)

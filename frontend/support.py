@@ -1,0 +1,128 @@
+"""The preflight: what becomes of every node of a model, all at once and before anything is compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import onnx_ir as ir
+
+from ganglion.errors import CompileError
+from ganglion.ir import Input
+
+from .normalise import normalise
+from .populations import Population
+from .reader import Source, load
+from .translate import Imported, title, translate
+from .values import name_of, op_label
+
+Status = Literal["supported", "changed", "refused"]
+NOTHING = ("Identity", "Dropout", "Cast")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeStatus:
+    """What becomes of the ONNX node `name`; `note` says into what it is changed, or why it is refused.
+
+    A problem with the model's inputs or outputs stands under their name, with `op_type` "Input" or "Output".
+    """
+
+    name: str
+    op_type: str
+    status: Status
+    note: str
+
+
+def check(
+    source: Source,
+    *,
+    input_range: tuple[float, float] | None = None,
+    input_step: float | None = None,
+) -> list[NodeStatus]:
+    """One status for every node of the model, in the model's order; refused ones tell all that must change.
+
+    Raises `InputError` where the file cannot be read at all, or the range or step is not usable.
+    """
+    model = load(source)
+    nodes = [(name_of(n), op_label(n)) for n in model.graph]
+    reached = _reached(model.graph)
+    ends = {name_of(v): "Input" for v in model.graph.inputs} | {name_of(v): "Output" for v in model.graph.outputs}
+    try:
+        estimators = normalise(model)
+    except CompileError as error:  # a dynamic dimension: nothing further is known
+        later = [
+            NodeStatus(name=n, op_type=op, status="refused", note=f"not checked: {error.message}") for n, op in nodes
+        ]
+        return [*_elsewhere([error], dict(nodes), ends), *later]
+    done = translate(model, input_range=input_range, input_step=input_step, name=title(source))
+    kept = {name_of(n) for n in model.graph}
+    refused = {name: p.message for p in done.problems for name in p.origin}
+    changed = _parts(done)
+    statuses = []
+    for name, op in nodes:
+        status: Status = "changed"
+        if name in refused:
+            status, note = "refused", refused[name]
+        elif name in changed:
+            note = changed[name]
+        elif name in kept:
+            status, note = "supported", _became(done, name)
+        elif name not in reached:
+            note = "removed: the output does not depend on it"
+        elif name in estimators:
+            note = "removed: a straight-through estimator, which only training needs"
+        else:
+            note = "removed: it changes nothing" if op in NOTHING else "folded into a constant"
+        statuses.append(NodeStatus(name=name, op_type=op, status=status, note=note))
+    return [*statuses, *_elsewhere(done.problems, dict(nodes), ends)]
+
+
+def _reached(graph: ir.Graph) -> set[str]:
+    """The names of the nodes that an output depends on, through subgraphs as well."""
+    names: set[str] = set()
+    stack = [v.producer() for v in graph.outputs]
+    while stack:
+        node = stack.pop()
+        if node is None or name_of(node) in names:
+            continue
+        names.add(name_of(node))
+        inner = (a.as_graph() for a in node.attributes.values() if a.type == ir.AttributeType.GRAPH)
+        captured = [v for g in inner for n in g.all_nodes() for v in n.inputs]
+        stack += [v.producer() for v in (*node.inputs, *captured) if v is not None]
+    return names
+
+
+def _parts(done: Imported) -> dict[str, str]:
+    """What the nodes of activations become."""
+    notes: dict[str, str] = {}
+    for activation in done.refused:
+        cause = ", ".join(name_of(n) for n in activation.core)
+        notes |= dict.fromkeys(activation.names, f"part of an activation that is refused at {cause}")
+    for population in done.populations:
+        notes |= dict.fromkeys(population.activation.names, _staircase(population, done))
+    return notes
+
+
+def _staircase(population: Population, done: Imported) -> str:
+    fit = population.fit
+    what = f"staircase of {fit.levels} levels, step {fit.step:.6g}"
+    op = done.graph[population.name] if done.graph is not None and population.name in done.graph else None
+    if isinstance(op, Input):
+        return f"{what} -> the codes {op.low}..{op.high} of the input '{op.name}'"
+    return f"{what} -> Group Neuron '{population.name}'"
+
+
+def _became(done: Imported, name: str) -> str:
+    ops = [op for op in done.graph.ops if op.origin == (name,)] if done.graph is not None else []
+    return ", ".join(f"{type(op).__name__} '{op.name}'" for op in ops)
+
+
+def _elsewhere(problems: Iterable[CompileError], nodes: dict[str, str], ends: dict[str, str]) -> list[NodeStatus]:
+    """Problems that no node has."""
+    return [
+        NodeStatus(name=name, op_type=ends.get(name, "Model"), status="refused", note=problem.message)
+        for problem in problems
+        for name in problem.origin or ("model",)
+        if name not in nodes
+    ]
