@@ -1,0 +1,14 @@
+"""Backends: what a compiled network can be written for.
+
+protocol.py   what a backend is
+lava/         a folder with a program for Lava, its process library, and the runner
+"""
+
+from __future__ import annotations
+
+from .lava import LavaBackend
+from .protocol import Backend, Diagnostic
+
+BACKENDS: dict[str, Backend] = {backend.name: backend for backend in (LavaBackend(),)}
+
+__all__ = ["BACKENDS", "Backend", "Diagnostic"]

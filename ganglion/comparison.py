@@ -153,7 +153,15 @@ def compare(
     tell("onnxruntime", 0, len(x))
     logits = {"onnxruntime": frontend.run_onnxruntime(model, x)}
     tell("onnxruntime", len(x), len(x))
-    real = compile_model(model, steps=net.steps, members=net.members, target=None)
+    source = net.input
+    real = compile_model(
+        model,
+        steps=net.steps,
+        members=net.members,
+        target=None,
+        input_range=None if source.saturate else source.real_range,
+        input_step=None if source.saturate else source.scale,
+    )
     logits["float"] = simulate(real, x, progress=lambda done, total: tell("float", done, total)).logits
     logits["simulator"] = _step_against_layer(net, x, result, tell)
     if lava is not None:

@@ -96,13 +96,16 @@ def simulate(
 
 
 def encode(graph: Graph, x: Array) -> tuple[Array, float]:
-    """The input as the network takes it: codes int32, or float64 before quantisation; and the share clipped."""
+    """The input as the network takes it: codes int32, or float64 before quantisation; and the share clipped.
+
+    Before quantisation the input is not rounded, unless the model itself rounds it.
+    """
     source = graph.input
-    if not is_integer_network(graph):
+    if not is_integer_network(graph) and not source.saturate:
         return source.real_codes(x), 0.0
     codes, clipped = source.encode(x)
     if clipped and not source.saturate:
-        low, high = ((c - source.zero_point) * source.scale for c in (source.low, source.high))
+        low, high = source.real_range
         message = (
             f"{100 * clipped:.3g} % of the input's values lie outside [{low:.4g}, {high:.4g}], "
             "the range the network was compiled for"

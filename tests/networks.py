@@ -91,7 +91,7 @@ class Builder:
         if len(self.shape) > 1:
             flat = (int(np.prod(self.shape)),)
             self.add(Reshape(name=self.name("flat"), inputs=(self.value,), shape=flat), flat)
-        weight = self.dyadic(out, self.shape[0])
+        weight = self.dyadic(out, int(np.prod(self.shape)))
         self.add(Dense(name=self.name("fc"), inputs=(self.value,), weight=weight), (out,))
 
     def join(self, other: str) -> None:

@@ -39,6 +39,11 @@ class Input(Op):
             raise self.fail(f"input codes {self.low}..{self.high} do not fit 16 bits", "choose a larger input step")
         return Spikes(shape=self.shape, low=self.low, high=self.high)
 
+    @property
+    def real_range(self) -> tuple[float, float]:
+        """The real values of the lowest and the highest code."""
+        return (self.low - self.zero_point) * self.scale, (self.high - self.zero_point) * self.scale
+
     def real_codes(self, x: Array) -> Array:
         """`x` (N, *shape), real, in units of codes but not rounded or clipped: float64 (N, *shape).
 

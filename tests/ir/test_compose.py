@@ -58,7 +58,7 @@ def same(graph: Graph) -> Graph:
             if op.mnemonic == "input":
                 values[op.name] = x
             elif isinstance(op, (Staircase, Readout)):
-                total = sum(got) + (0 if op.bias is None else oracle.spread(op.bias, got[0].shape))
+                total = np.sum(got, axis=0) + (0 if op.bias is None else oracle.spread(op.bias, got[0].shape))
                 if isinstance(op, Staircase):
                     total = op.step * np.clip(np.floor(total / op.step + 0.5), 0, op.levels)
                 values[op.name] = total
@@ -183,7 +183,7 @@ def test_drawn_networks(graph: Graph) -> None:
             values[op.name] = x / op.scale + op.zero_point
             values[op.name] = values[op.name] * op.scale  # the zero point sits in the biases now
         elif isinstance(op, (Staircase, Readout)):
-            total = sum(got) + (0 if op.bias is None else oracle.spread(op.bias, got[0].shape))
+            total = np.sum(got, axis=0) + (0 if op.bias is None else oracle.spread(op.bias, got[0].shape))
             if isinstance(op, Staircase):
                 total = op.step * np.clip(np.floor(total / op.step + 0.5), 0, op.levels)
             values[op.name] = total

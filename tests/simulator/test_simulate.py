@@ -79,7 +79,7 @@ def test_lanes_and_blocks_change_nothing(net: Graph, samples: int, lanes: int) -
 
 def test_no_samples_at_all(net: Graph) -> None:
     for engine in ("layer", "step"):
-        assert simulate(net, np.zeros((0, 4)), engine=engine, record="all").logits.shape == (0, 3)  # type: ignore[arg-type]
+        assert simulate(net, np.zeros((0, 4)), engine=engine, record="all").logits.shape == (0, 3)
 
 
 @pytest.mark.parametrize(

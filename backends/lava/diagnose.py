@@ -1,0 +1,110 @@
+"""What stands in the way of a network on Lava, all of it at once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ganglion.backends.protocol import Diagnostic
+from ganglion.errors import CompileError
+from ganglion.ir import (
+    Bias,
+    Cluster,
+    Conv2d,
+    Dense,
+    Graph,
+    GroupNeuron,
+    Input,
+    IntegrateFire,
+    LateralInhibition,
+    Membrane,
+    OneToOne,
+    Op,
+    Projection,
+    Readout,
+    Reshape,
+    Spikes,
+    Stage,
+    Staircase,
+    Sum,
+    is_integer,
+    signed_bits,
+)
+
+SUPPORTED: tuple[type[Op], ...] = (Input, Conv2d, Dense, OneToOne, GroupNeuron, Readout)
+REASONS: dict[type[Op], str] = {
+    Bias: "is composed into its population before quantisation",
+    Sum: "is composed into projections before quantisation",
+    Reshape: "is composed into projections before quantisation",
+    Staircase: "becomes a Group Neuron before quantisation",
+    IntegrateFire: "is made by the bundle itself when it runs in cluster form: emit the graded form",
+    LateralInhibition: "is made by the bundle itself when it runs in cluster form: emit the graded form",
+    Cluster: "is made by the bundle itself when it runs in cluster form: emit the graded form",
+}
+PAYLOAD_BITS, POTENTIAL_BITS, SUM_BITS = 24, 24, 32
+
+
+def check(graph: Graph) -> list[Diagnostic]:
+    """Every reason why `graph` cannot be emitted; empty where it can."""
+    found = []
+    if graph.stage is not Stage.QUANTIZED:
+        found.append(
+            Diagnostic(
+                op="",
+                origin=(),
+                message=f"Lava takes a quantized network; this one is {graph.stage.name.lower()}",
+                hint="compile it first" if graph.stage < Stage.QUANTIZED else "emit the network before it is expanded",
+            )
+        )
+    for need in (Input, Readout):
+        try:
+            graph.input if need is Input else graph.readout  # noqa: B018
+        except CompileError as error:
+            found.append(Diagnostic(op="", origin=error.origin, message=error.message))
+    if graph.steps < 1:
+        found.append(Diagnostic(op="", origin=(), message="the network is not scheduled", hint="compile it first"))
+    for op in graph.ops:
+        found += [Diagnostic(op=op.name, origin=op.origin, message=f"{op.mnemonic} {m}") for m in problems(graph, op)]
+    return found
+
+
+def problems(graph: Graph, op: Op) -> list[str]:
+    """What is wrong with one op."""
+    if type(op) not in SUPPORTED:
+        return [REASONS.get(type(op), "is not known to the Lava backend")]
+    found = []
+    value = graph.typeof(op.name)
+    if isinstance(value, Spikes) and signed_bits(value.low, value.high) > PAYLOAD_BITS:
+        found.append(f"sends {value.low}..{value.high}, which does not fit Lava's {PAYLOAD_BITS}-bit payload")
+    if isinstance(op, Membrane):
+        if not all(isinstance(graph[i], Projection) for i in op.inputs):
+            found.append("has inputs that are not projections")
+        if op.interval and signed_bits(*op.interval) > POTENTIAL_BITS:
+            found.append(f"has potentials in {op.interval}, which does not fit {POTENTIAL_BITS} bits")
+        arrays = [a for a in (op.bias, *tables(op)) if a is not None]
+        if not all(is_integer(a) for a in arrays):
+            found.append("has tables or biases that are not integers")
+        elif any(signed_bits(int(a.min()), int(a.max())) > SUM_BITS for a in arrays if a.size):
+            found.append(f"has tables or biases wider than {SUM_BITS} bits")
+    if isinstance(op, Projection):
+        found += projection_problems(graph, op)
+    return found
+
+
+def tables(op: Membrane) -> list[np.ndarray]:
+    """The tables of a population."""
+    return [op.thresholds, op.inhibition] if isinstance(op, GroupNeuron) else []
+
+
+def projection_problems(graph: Graph, op: Projection) -> list[str]:
+    """What is wrong with one projection: its source, its weights, and the width of what arrives."""
+    source = graph.typeof(op.inputs[0])
+    if not isinstance(graph[op.inputs[0]], (Input, GroupNeuron)) or not isinstance(source, Spikes):
+        return ["does not read a population"]
+    if not is_integer(op.weight) or signed_bits(int(op.weight.min()), int(op.weight.max())) > 8 or op.exponent < 0:
+        return ["has weights that are not 8-bit integers with an exponent of 0 or more"]
+    weight = np.abs(op.weight.astype(np.int64))
+    fan_in = int(weight.max()) if isinstance(op, OneToOne) else int(weight.reshape(len(weight), -1).sum(axis=1).max())
+    bound = fan_in * max(abs(source.low), abs(source.high)) << op.exponent
+    if 2 * bound >= 2 ** (SUM_BITS - 1):  # Dense sums twice the weight
+        return [f"sums up to {bound}, which does not fit the {SUM_BITS} bits of Lava's accumulators"]
+    return []

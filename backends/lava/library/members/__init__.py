@@ -1,0 +1,88 @@
+"""The parts of a cluster: integrate-and-fire member and collector."""
+
+# pyright: reportMissingImports=false
+
+from __future__ import annotations
+
+import numpy as np
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.ports.ports import InPort, OutPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.variable import Var
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+
+from ganglion.backends.lava.library.model import StepModel, check_potential
+from ganglion.backends.lava.library.window import Window
+
+
+class IntegrateFire(AbstractProcess):
+    """A population of members with one threshold. They fire binary spikes while V >= threshold, and never reset
+    themselves: what resets them is the lateral inhibition that arrives at `r_in` one step after a spike.
+
+    `r_in` is a port of its own, so that what is in flight at the first step of a window can be dropped there.
+    `bias` is (n,), `threshold` (1, 1) or (C, 1).
+    """
+
+    def __init__(self, *, name: str, channels: int, bias: np.ndarray, threshold: np.ndarray, window: Window) -> None:
+        super().__init__(name=name, channels=channels, bias=bias, threshold=threshold, window=window)
+        n = len(bias)
+        self.a_in = InPort(shape=(n,))
+        self.r_in = InPort(shape=(n,))
+        self.s_out = OutPort(shape=(n,))
+        self.v = Var(shape=(n,), init=0)
+
+
+class Collector(AbstractProcess):
+    """Sums the spikes of the members in the same step, so that a cluster has one output.
+
+    (Lava keeps only the last source's transformation when several stand behind one hierarchical port.)
+    """
+
+    def __init__(self, *, name: str, size: int) -> None:
+        super().__init__(name=name)
+        self.a_in = InPort(shape=(size,))
+        self.s_out = OutPort(shape=(size,))
+
+
+@implements(proc=IntegrateFire, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class IntegrateFireModel(StepModel):
+    """V <- V + input + bias + lateral inhibition; s = V >= threshold."""
+
+    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
+    r_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
+    v: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+
+    def step(self, step: int) -> None:
+        arrived = self.a_in.recv().astype(np.int32)
+        inhibition = self.r_in.recv().astype(np.int32)
+        t = self.proc_params["window"].local(step)
+        if t is None:
+            self.s_out.send(np.zeros_like(self.v))
+            return
+        if t == 0:
+            self.v[:] = 0
+        else:
+            self.v += inhibition
+        self.v += arrived + self.proc_params["bias"]
+        check_potential(self.v)
+        fired = self.v.reshape(self.proc_params["channels"], -1) >= self.proc_params["threshold"]
+        self.s_out.send(fired.ravel().astype(np.int32))
+
+
+@implements(proc=Collector, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class CollectorModel(StepModel):
+    """Passes on the sum."""
+
+    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
+
+    def step(self, step: int) -> None:
+        self.s_out.send(self.a_in.recv().astype(np.int32))
