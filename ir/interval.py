@@ -11,7 +11,7 @@ import numpy as np
 from ganglion.errors import InternalError
 
 from .graph import Graph
-from .ops import Array, GroupNeuron, IntegrateFire, LateralInhibition, Membrane, OneToOne, Projection, is_integer
+from .ops import Array, GroupNeuron, IntegrateFire, LateralInhibition, Membrane, Projection, is_integer
 from .types import Spikes
 
 Interval = tuple[Array, Array]  # lowest and highest value per channel, int64 (C,)
@@ -27,7 +27,7 @@ def potential_bounds(graph: Graph, op: Membrane) -> tuple[int, int]:
     for projection, source in projections:
         assert isinstance(projection, Projection)
         assert isinstance(source, Spikes)
-        below, above = current_bounds(projection, source, channels)
+        below, above = current_bounds(projection, source)
         step = step[0] + below, step[1] + above
     low, high = window_bounds(step, reset_tables(graph, op), graph.steps)
     return int(low.min()), int(high.max())
@@ -53,17 +53,12 @@ def bias_bounds(bias: Array | None, channels: int) -> Interval:
     return rows.min(axis=1), rows.max(axis=1)
 
 
-def current_bounds(op: Projection, source: Spikes, channels: int) -> Interval:
+def current_bounds(op: Projection, source: Spikes) -> Interval:
     """Bounds of what the projection `op` adds in one step. Padding counts as silence."""
     if not is_integer(op.weight):
         raise InternalError(f"interval analysis of '{op.name}' needs integer weights")
     low, high = min(source.low, 0), max(source.high, 0)
-    rows = by_channel(op.weight, channels)
-    positive, negative = np.maximum(rows, 0), np.minimum(rows, 0)
-    if isinstance(op, OneToOne):  # each neuron has one synapse
-        above, below = positive.max(axis=1).astype(np.int64), negative.min(axis=1).astype(np.int64)
-    else:
-        above, below = positive.sum(axis=1, dtype=np.int64), negative.sum(axis=1, dtype=np.int64)
+    above, below = op.sums(source.shape)
     above, below = above << op.exponent, -((-below) << op.exponent)
     return above * low + below * high, above * high + below * low
 

@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from ganglion.errors import InternalError
-
 from .ops import Array, Conv2d, Dense, OneToOne, Projection, per_channel
 from .types import Shape, size
 
@@ -120,8 +118,10 @@ def matrix_of(op: Projection, shape: Shape) -> Dense:
 def compose(first: Projection, second: Projection, shape: Shape) -> Projection | None:
     """The projection from `shape` that equals `second` after `first`, both with real weights.
 
-    None where the result is not a convolution or a one-to-one map; `matrix_of` is the way out then.
+    None where there is no such projection of the known kinds; `matrix_of` is the way out then.
     """
+    if isinstance(first, OneToOne) and first.weight.ndim == 0 and first.weight == 1:
+        return second
     middle = first.out_shape(shape)
     if isinstance(second, Dense):
         return Dense(name="", weight=adjoint(first, second.weight.reshape(-1, *middle), shape).reshape(-1, size(shape)))
@@ -134,7 +134,7 @@ def compose(first: Projection, second: Projection, shape: Shape) -> Projection |
         return _scaled_before(first, second)
     if isinstance(first, Conv2d) and isinstance(second, Conv2d):
         return compose_convolutions(first, second, shape)
-    raise InternalError(f"no composition of {first.mnemonic} with {second.mnemonic}")
+    return None
 
 
 def _scaled_after(first: Projection, second: OneToOne, middle: Shape) -> Projection | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ganglion.errors import InternalError
-from ganglion.ir import Array, OneToOne, Projection, Shape, Spikes, Type, is_integer, linear, per_channel
+from ganglion.ir import Array, Projection, Shape, Spikes, Type, is_integer, linear, per_channel
 
 EXACT = ((1 << 24, np.dtype(np.float32)), (1 << 53, np.dtype(np.float64)))
 
@@ -36,9 +36,8 @@ def exact_type(op: Projection, source: Type) -> np.dtype[np.float32] | np.dtype[
     partial sum, in whatever order, is an integer not above it.
     """
     assert isinstance(source, Spikes)
-    weight = np.abs(op.weight.astype(np.int64))
-    rows = weight if isinstance(op, OneToOne) else weight.reshape(len(weight), -1).sum(axis=1)
-    bound = int(rows.max(initial=0)) * max(abs(source.low), abs(source.high))
+    positive, negative = op.sums(source.shape)
+    bound = int((positive - negative).max(initial=0)) * max(abs(source.low), abs(source.high))
     for limit, dtype in EXACT:
         if bound < limit:
             return dtype

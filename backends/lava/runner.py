@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -28,6 +29,7 @@ from .interpreter import clean_environment, find_python
 FORMS = ("graded", "cluster")
 RUN_VARIABLE = "GANGLION_LAVA_RUN"  # see library/guard.py
 SHOWN_LINES = 20
+GRACE = 3.0  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +142,9 @@ def execute(
             hint="allow more time, or run fewer samples",
         ) from None
     finally:
+        with suppress(subprocess.TimeoutExpired):
+            process.terminate()  # it cleans up after itself if it can, and never in the middle of a system call
+            process.wait(timeout=GRACE)
         kill_group(process.pid)
         process.wait()
         remove_segments(name)

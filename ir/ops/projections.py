@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from .base import Array, Current, Op, Shape, Spikes, Type, is_integer, per_channel
 
 
@@ -24,6 +26,15 @@ class Projection(Op):
     def out_shape(self, shape: Shape) -> Shape:
         """The shape of the map's result for an input of `shape`; raises `CompileError` if it cannot be applied."""
         raise NotImplementedError
+
+    def sums(self, shape: Shape) -> tuple[Array, Array]:
+        """Bounds, per receiving channel, of the sum of the positive and of the negative weights of one neuron.
+
+        For an input of `shape`; int64 or float64 (C,), without the exponent. Here: one row of weights per channel.
+        """
+        rows = self.weight.reshape(len(self.weight), -1)
+        wide = np.int64 if is_integer(rows) else np.float64
+        return np.maximum(rows, 0).sum(axis=1, dtype=wide), np.minimum(rows, 0).sum(axis=1, dtype=wide)
 
     def infer(self, *types: Type) -> Current:
         source = self.one_of(types, Spikes, Current)
@@ -97,6 +108,11 @@ class OneToOne(Projection):
     def out_shape(self, shape: Shape) -> Shape:
         self.check_channelwise("the one-to-one weight", self.weight, shape)
         return shape
+
+    def sums(self, shape: Shape) -> tuple[Array, Array]:
+        rows = np.broadcast_to(self.weight_over(shape), shape).reshape(shape[0], -1)
+        wide = np.int64 if is_integer(rows) else np.float64
+        return np.maximum(rows, 0).max(axis=1).astype(wide), np.minimum(rows, 0).min(axis=1).astype(wide)
 
     def weight_over(self, shape: Shape) -> Array:
         """The weight in a form that broadcasts over `shape`."""

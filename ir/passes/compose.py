@@ -84,8 +84,10 @@ def compose(graph: Graph) -> Graph:
                 replace(op, inputs=tuple(p.name for p in projections), bias=compact(bias, merged.native)),
             ]
             values[op.name] = Affine((_identity(op.name, merged.native),), np.array(0.0), merged.view)
+        elif isinstance(op, Projection):
+            values[op.name] = _project(op, inputs[0])
         else:
-            values[op.name] = RULES[type(op)](op, inputs)
+            values[op.name] = GLUE[type(op)](op, inputs)
     return graph.rebuild(ops, stage=Stage.COMPOSED)
 
 
@@ -135,9 +137,7 @@ def _flattened(op: Op, term: Term) -> Term:
     return replace(term, map=linear.matrix_of(term.map, term.shape))
 
 
-def _projection(op: Op, inputs: list[Affine]) -> Affine:
-    assert isinstance(op, Projection)
-    (value,) = inputs
+def _project(op: Projection, value: Affine) -> Affine:
     if value.view == value.native or isinstance(op, Dense):
         return _after(op, op, value)
     if isinstance(op, OneToOne):
@@ -195,10 +195,7 @@ def _sum(op: Op, inputs: list[Affine]) -> Affine:
     return Affine(tuple(merged), total, view)
 
 
-RULES: dict[type[Op], Callable[[Op, list[Affine]], Affine]] = {
-    Conv2d: _projection,
-    Dense: _projection,
-    OneToOne: _projection,
+GLUE: dict[type[Op], Callable[[Op, list[Affine]], Affine]] = {
     Bias: _bias,
     Reshape: _reshape,
     Sum: _sum,

@@ -135,7 +135,7 @@ def bounds_with(
     bias = None if op.bias is None else rounded(by_channel(op.bias, channels), units.delta[:, None])
     low, high = bias_bounds(bias, channels)
     for p, source, exponent in zip(projections, sources, units.exponents, strict=True):
-        below, above = current_bounds(quantize_projection(p, units.delta, exponent, target), source, channels)
+        below, above = current_bounds(quantize_projection(p, units.delta, exponent, target), source)
         low, high = low + below, high + above
     tables = (membrane.thresholds, membrane.inhibition) if isinstance(membrane, GroupNeuron) else None
     return window_bounds((low, high), tables, steps)

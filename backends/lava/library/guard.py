@@ -40,7 +40,7 @@ class LimitError(Exception):
 def install() -> str:
     """Prepare this process, before Lava starts any other; returns the name of the run.
 
-    On Linux a child gets SIGKILL when its parent dies. The same holds for this program if another started it.
+    On Linux a child gets SIGKILL when its parent dies, and this program SIGTERM if another one started it and dies.
     """
     name = os.environ.get(RUN_VARIABLE) or f"ganglion_{os.getpid():x}_{secrets.token_hex(4)}"
     shared_memory._SHM_NAME_PREFIX = f"/{name}_"  # type: ignore[attr-defined]
@@ -53,7 +53,7 @@ def install() -> str:
         tempfile.tempdir = "/tmp"
     sys.setrecursionlimit(8000)  # Lava walks along chains of processes recursively
     if RUN_VARIABLE in os.environ:
-        die_with(os.getppid())
+        die_with(os.getppid(), signal.SIGTERM)  # so that it can clean up
     parent = [os.getpid()]
 
     def before() -> None:
@@ -68,10 +68,10 @@ def install() -> str:
     return name
 
 
-def die_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent dies (Linux)."""
+def die_with(parent: int, how: signal.Signals = signal.SIGKILL) -> None:
+    """Have the kernel send this process the signal `how` when its parent dies (Linux)."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, how)
         if os.getppid() != parent:
             os._exit(EXIT_DIED)  # it died before the call above
 
