@@ -17,7 +17,6 @@ from ganglion.ir.graph import Graph, Stage
 from ganglion.ir.ops import (
     Array,
     Bias,
-    Conv2d,
     Dense,
     Input,
     OneToOne,
@@ -206,7 +205,7 @@ def _projections(target: Op, value: Affine, taken: set[str]) -> list[Projection]
     """The projections into `target`, one per term, named after the layer that gives the most of them."""
     result = []
     for term in value.terms:
-        weighty = [op.name for op in term.path if isinstance(op, (Conv2d, Dense))]
+        weighty = [op.name for op in term.path if isinstance(op, Projection) and not isinstance(op, OneToOne)]
         base = weighty[-1] if weighty else f"{target.name}.from.{term.source}"
         name, n = base, 2
         while name in taken:
