@@ -36,18 +36,21 @@ STEPS, MEMBERS, BATCH, ROUNDS = 4, 4, 16, 5
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--json", type=Path, help="also write the figures here")
-    parser.add_argument("--one", nargs=2, metavar=("NAME", "FOLDER"), help=argparse.SUPPRESS)
+    parser.add_argument("--export", nargs=2, metavar=("NAME", "FOLDER"), help=argparse.SUPPRESS)
+    parser.add_argument("--measure", nargs=2, metavar=("NAME", "FOLDER"), help=argparse.SUPPRESS)
     a = parser.parse_args()
-    if a.one:
-        print(json.dumps(measure(a.one[0], Path(a.one[1]))))
+    if a.export:
+        export(a.export[0], Path(a.export[1]))
+        return
+    if a.measure:
+        print(json.dumps(measure(a.measure[0], Path(a.measure[1]))))
         return
     console = Console()
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for name in track(NAMES, "measuring", console=Console(stderr=True), disable=not sys.stderr.isatty()):
-            export(name, Path(folder))
-            command = [sys.executable, __file__, "--one", name, folder]
-            rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+            step(["--export", name, folder])
+            rows.append(json.loads(step(["--measure", name, folder])))
     table = Table(title=f"T = {STEPS}, tau = {MEMBERS}, batch {BATCH}; {machine()}")
     for heading in (
         "network",
@@ -62,13 +65,20 @@ def main() -> None:
         table.add_column(heading, justify="left" if heading == "network" else "right")
     for r in rows:
         table.add_row(
-            r["network"], f"{r['neurons']:,}", f"{r['compile_s']:.2f} s", f"{r['compile_peak_mb']:.0f} MB",
-            f"{r['layer_s']:.3f} s", f"{r['step_s']:.3f} s", f"{r['onnxruntime_s']:.4f} s", f"{r['ratio']:.2f}",
+            r["network"], f"{r['neurons']:,}", f"{r['compile_s']:.1f} s", f"{r['compile_peak_mb']:.0f} MB",
+            *(f"{1000 * r[e]:.1f} ms" for e in ("layer_s", "step_s", "onnxruntime_s")), f"{r['ratio']:.2f}",
         )  # fmt: skip
     console.print(table)
-    console.print("ratio = layer engine / (T x onnxruntime); medians of interleaved rounds")
+    console.print(
+        "ort: onnxruntime, float32, the plain network. ratio: layer engine / (T x ort). Medians of rounds in turn."
+    )
     if a.json:
         a.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+def step(arguments: list[str]) -> str:
+    """This script with `arguments`, in a process that inherits no memory; returns what it prints."""
+    return subprocess.run([sys.executable, __file__, *arguments], check=True, capture_output=True, text=True).stdout
 
 
 def export(name: str, folder: Path) -> None:

@@ -59,7 +59,11 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
-    top = argparse.ArgumentParser(prog="ganglion", description=__doc__.split("\n")[0] if __doc__ else None)
+    top = argparse.ArgumentParser(
+        prog="ganglion",
+        description="ONNX in, a hardware-exact spiking network out, and proof that it is the same network.",
+        epilog="exit codes: 0 done; 1 the answer is no; 2 bad input",
+    )
     top.add_argument("--version", action="version", version=f"ganglion {ganglion.__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
@@ -124,8 +128,11 @@ def check(a: argparse.Namespace) -> int:
     ok = all(node.status != "refused" for node in nodes)
     table = Table("node", "operator", "status", "note", title=f"{a.model}: {'can' if ok else 'cannot'} be compiled")
     colours = {"supported": "green", "changed": "yellow", "refused": "red"}
+    before = ""
     for n in nodes:
-        table.add_row(escape(n.name), n.op_type, f"[{colours[n.status]}]{n.status}[/]", escape(n.note))
+        note = '"' if n.note == before != "" else escape(n.note)
+        table.add_row(escape(n.name), n.op_type, f"[{colours[n.status]}]{n.status}[/]", note)
+        before = n.note
     rows = [{"name": n.name, "op_type": n.op_type, "status": n.status, "note": n.note} for n in nodes]
     _give(a, {"ok": ok, "nodes": rows}, table)
     return DONE if ok else NO
@@ -223,10 +230,13 @@ def simulate(a: argparse.Namespace) -> int:
 def emit(a: argparse.Namespace) -> int:
     folder = ganglion.emit(a.net, a.backend, a.output, overwrite=a.overwrite)
     files = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
-    table = Table("file", title=f"{folder}: run it with the Python that has {a.backend}")
-    for name in files:
-        table.add_row(name)
-    _give(a, {"folder": str(folder), "files": files}, table)
+    _give(a, {"folder": str(folder), "files": files}, None)
+    if a.json != "-":
+        out.print(
+            f"{folder}/ needs Python 3.10, lava-nc 0.10.0 and numpy < 2, and nothing of ganglion:", soft_wrap=True
+        )
+        out.print(f"  python {folder}/network.py --input codes.npy --output counts.npz --form graded", soft_wrap=True)
+        out.print("where codes.npy holds the input's integer codes: net.input.encode(x)[0]")
     return DONE
 
 
@@ -277,7 +287,8 @@ def _verdict(result: Comparison) -> None:
         if same is not None:
             accuracy = result.accuracy[engine]
             shown = "" if accuracy is None else f"accuracy {100 * accuracy:.2f} %, "
-            out.print(f"{engine:12} {shown}same class as onnxruntime for {100 * same:.2f} %")
+            n = result.lava_samples if engine == "lava" else result.samples
+            out.print(f"{engine:12} {shown}same class as onnxruntime for {100 * same:.2f} % of {n} samples")
     for pair, by_name in result.pairs.items():
         for name, agreement in by_name.items():
             if agreement.first:

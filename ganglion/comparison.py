@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -65,6 +66,7 @@ class Comparison:
     agreement   by engine, share of samples whose largest logit is onnxruntime's
     pairs       by pair of engines, by population (and the readout, whose potentials are compared)
     rates       by population, spikes per neuron and time-step
+    samples     how many samples; `lava_samples` how many of them ran on Lava
     """
 
     samples: int
@@ -74,6 +76,7 @@ class Comparison:
     pairs: dict[str, dict[str, Agreement]] = field(default_factory=dict)
     rates: dict[str, float] = field(default_factory=dict)
     spikes_per_sample: float = 0.0
+    lava_samples: int = 0
 
     @property
     def equal(self) -> bool:
@@ -105,6 +108,7 @@ class Comparison:
             )
         return {
             "samples": self.samples,
+            "lava_samples": self.lava_samples,
             "equal": self.equal,
             "accuracy": self.accuracy,
             "agreement_with_onnxruntime": self.agreement,
@@ -221,13 +225,14 @@ def _lava_against_simulator(
     """Lava on the samples `x`, against the layer engine; fills the agreement, returns Lava's logits."""
     from ganglion.backends import lava
 
+    result.lava_samples = len(x)
     expected = simulate(net, x, record="all")
     codes, _ = net.input.encode(x)
-    tell(f"lava ({form})", 0, len(x))
     with TemporaryDirectory(prefix="ganglion-") as folder:
         bundle = emit(net, "lava", Path(folder) / "bundle")
-        run = lava.run(bundle, codes, form=form, python=python, timeout=timeout)
-    tell(f"lava ({form})", len(x), len(x))
+        run = lava.run(
+            bundle, codes, form=form, python=python, timeout=timeout, progress=partial(tell, f"lava ({form})")
+        )
     pair = result.pairs[LAVA_VS_SIMULATOR] = {}
     for name, counts in expected.counts.items():
         pair[name] = Agreement()

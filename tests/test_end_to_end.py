@@ -133,7 +133,7 @@ import ganglion
 start = time.perf_counter()
 net = ganglion.compile(sys.argv[1], steps=2, members=4)
 seconds = time.perf_counter() - start
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # of the parent too, at the time of its fork
 result = ganglion.compare(sys.argv[1], net, np.load(sys.argv[2]))
 compared = sum(a.compared for pair in result.pairs.values() for a in pair.values())
 rates = list(result.rates.values())

@@ -206,7 +206,9 @@ class Overwriting(nn.Module):
         return y + x  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("relu", [nn.ReLU(inplace=True), nn.ReLU(), F.relu_, F.relu], ids=["in place", "module", "relu_", "relu"])
+@pytest.mark.parametrize(
+    "relu", [nn.ReLU(inplace=True), nn.ReLU(), F.relu_, F.relu], ids=["in place", "module", "relu_", "relu"]
+)
 def test_in_place_relus_keep_their_side_effect(relu: Callable[[Tensor], Tensor]) -> None:
     assert_same_function(Overwriting(relu), 5)
 
