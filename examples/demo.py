@@ -105,18 +105,18 @@ def render(rows: list[dict[str, Any]], images: int) -> Table:
         "tau",
         "ANN",
         "float\nSNN",
-        "integer\nSNN",
+        "int\nSNN",
         "Lava\ngraded",
         "Lava\ncluster",
         "spikes\n/ image",
     ):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("counts that\ndiffer", justify="right", no_wrap=True)
+    table.add_column("differing\ncounts", justify="right", no_wrap=True)
     for r in rows:
         accuracy = [f"{100 * r['accuracy'][name]:.1f} %" for name in ("onnxruntime", "float", "simulator")]
-        lava = [f"{r['lava_right'][form]} / {r['lava_images']}" if form in r["lava_right"] else "-" for form in FORMS]
+        lava = [f"{r['lava_right'][form]}/{r['lava_images']}" if form in r["lava_right"] else "-" for form in FORMS]
         colour = "green" if r["equal"] else "red"
-        differ = f"[{colour}]{r['different']} of {r['compared'] / 1e6:.1f} M[/]"
+        differ = f"[{colour}]{r['different']} of {r['compared'] / 1e6:.1f}M[/]"
         table.add_row(str(r["steps"]), str(r["members"]), *accuracy, *lava, f"{r['spikes_per_image']:.0f}", differ)
     return table
 

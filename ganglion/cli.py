@@ -247,7 +247,9 @@ def compare(a: argparse.Namespace) -> int:
         bars: dict[str, Callable[[int, int], None]] = {}
 
         def tell(engine: str, done: int, total: int) -> None:
-            bars.setdefault(engine, bar(engine))(done, total)
+            if engine not in bars:
+                bars[engine] = bar(engine)
+            bars[engine](done, total)
 
         result = ganglion.compare(
             a.model,
