@@ -52,26 +52,16 @@ def main() -> None:
             step(["--export", name, folder])
             rows.append(json.loads(step(["--measure", name, folder])))
     table = Table(title=f"T = {STEPS}, tau = {MEMBERS}, batch {BATCH}; {machine()}")
-    for heading in (
-        "network",
-        "neurons",
-        "compile",
-        "peak memory",
-        "layer engine",
-        "step engine",
-        "onnxruntime",
-        "ratio",
-    ):
-        table.add_column(heading, justify="left" if heading == "network" else "right")
+    for heading in ("network", "neurons", "compile\ns", "peak\nMB", "layer\nms", "step\nms", "ort\nms", "ratio"):
+        table.add_column(heading, justify="left" if heading == "network" else "right", no_wrap=True)
     for r in rows:
         table.add_row(
-            r["network"], f"{r['neurons']:,}", f"{r['compile_s']:.1f} s", f"{r['compile_peak_mb']:.0f} MB",
-            *(f"{1000 * r[e]:.1f} ms" for e in ("layer_s", "step_s", "onnxruntime_s")), f"{r['ratio']:.2f}",
+            r["network"], f"{r['neurons']:,}", f"{r['compile_s']:.1f}", f"{r['compile_peak_mb']:.0f}",
+            *(f"{1000 * r[e]:.1f}" for e in ("layer_s", "step_s", "onnxruntime_s")), f"{r['ratio']:.2f}",
         )  # fmt: skip
     console.print(table)
-    console.print(
-        "ort: onnxruntime, float32, the plain network. ratio: layer engine / (T x ort). Medians of rounds in turn."
-    )
+    console.print("peak: memory of compiling. layer, step: the simulator's engines. ort:")
+    console.print("onnxruntime, float32, plain network. ratio: layer / (T x ort). Medians of rounds in turn.")
     if a.json:
         a.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 

@@ -290,7 +290,7 @@ def _verdict(result: Comparison) -> None:
             accuracy = result.accuracy[engine]
             shown = "" if accuracy is None else f"accuracy {100 * accuracy:.2f} %, "
             n = result.lava_samples if engine == "lava" else result.samples
-            out.print(f"{engine:12} {shown}same class as onnxruntime for {100 * same:.2f} % of {n} samples")
+            out.print(f"{engine:12} {shown}agrees with onnxruntime on {100 * same:.2f} % of {n}")
     for pair, by_name in result.pairs.items():
         for name, agreement in by_name.items():
             if agreement.first:

@@ -146,7 +146,7 @@ class Keeper:
         self.populations = {op.name for op in graph.populations}
         self.spikes = dict.fromkeys([op.name for op in graph.populations], 0)
         real = not is_integer_network(graph)
-        for name in names:
+        for name in (op.name for op in graph.ops if op.name in names):
             kind = graph.typeof(name)
             if isinstance(kind, Spikes):
                 signed = kind.low < 0 or kind.high >= 1 << 15
