@@ -29,7 +29,7 @@ lint: setup  ## ruff, mypy --strict and the import contract
 check: lint  ## lint, and pyright (which needs node)
 	@$(RUN)/pyright
 
-bench: setup  ## measure; see benchmarks/README.md
+bench: setup  ## measure; compile time, memory, speed
 	@$(RUN)/python benchmarks/networks.py
 
 clean:  ## remove everything that make has made
