@@ -72,7 +72,7 @@ def chosen(model: ir.Model, input_range: tuple[float, float] | None, input_step:
             low=low,
             high=high,
             note=f"no range is known for the input '{value.name}': its codes are {low}..{high} in steps of 1/128, "
-            "[-8, 8); --input-range LOW,HIGH sets what the data needs",
+            "[-8, 8); --input-range LOW HIGH sets what the data needs",
         )
     return from_range(input_range, input_step)
 

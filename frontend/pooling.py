@@ -59,6 +59,13 @@ def average_pool(node: ir.Node, t: Translation) -> None:
     for axis in (0, 1):
         extent, before, after = shape[1 + axis], pads[axis], pads[axis + 2]
         starts = np.arange(out[1 + axis]) * strides[axis] - before
+        if starts[-1] >= extent:
+            raise CompileError(
+                "AveragePool: with ceil_mode the last window starts in the padding; onnx's shape inference counts it, "
+                "onnxruntime and torch drop it",
+                origin=[name_of(node)],
+                hint="export the model without ceil_mode, or pad so that the last window begins inside",
+            )
         places = starts[:, None] + np.arange(kernel[axis]) * dilations[axis]
         first, end = (-before, extent + after) if counted else (0, extent)
         counts.append(((places >= first) & (places < end)).sum(axis=1))

@@ -21,6 +21,7 @@ from .values import FLOATS, is_onnx, name_of
 Source: TypeAlias = str | os.PathLike[str] | onnx.ModelProto | ir.Model
 
 OLDEST_OPSET = 13
+COMPILED = "ai.ganglion"  # the domain of compiled networks
 UNBOUNDED_IS_FINE = ("Clip", "Min", "Max", "Where")  # ops that may be given an infinite constant
 
 
@@ -38,6 +39,10 @@ def read(source: Source) -> ir.Model:
 def load(source: Source) -> ir.Model:
     """The model as it is in the file: checked, functions inlined, every node with a name of its own."""
     model, label = _open(source)
+    if COMPILED in model.opset_imports:
+        raise InputError(
+            f"{label}: is a compiled network, not a model", hint="give the ONNX model it was compiled from"
+        )
     opset = model.opset_imports.get("", model.opset_imports.get("ai.onnx", OLDEST_OPSET))
     if opset < OLDEST_OPSET:
         model = _convert_opset(model, opset, label)

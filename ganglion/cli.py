@@ -6,7 +6,10 @@ Exit codes: 0 done; 1 the answer is no (a difference, a node that is not support
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import os
+import shlex
 import sys
 import time
 import warnings
@@ -25,7 +28,8 @@ import ganglion
 from ganglion.comparison import Comparison
 from ganglion.errors import GanglionError, InputError, InternalError
 from ganglion.ir import Graph, dims, to_text
-from ganglion.pipeline import array
+from ganglion.ir.file import write_whole
+from ganglion.pipeline import array, labels_of
 
 DONE, NO, BAD_INPUT = 0, 1, 2
 out = Console(highlight=False)
@@ -34,8 +38,12 @@ err = Console(stderr=True, highlight=False)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a character is no reason to fail
     arguments = parser().parse_args(argv)
     try:
+        _check_outputs(arguments)
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             warnings.simplefilter("always", ganglion.GanglionWarning)
@@ -51,6 +59,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         err.print("interrupted")
         return 130
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+
+
+def _check_outputs(a: argparse.Namespace) -> None:
+    """Before any work: no output may be an input, and the folder of every output must be there."""
+    given = vars(a)
+    inputs = {Path(given[k]).resolve() for k in ("model", "net", "source", "input", "labels") if given.get(k)}
+    for option in ("output", "json", "dump_ir"):
+        value = given.get(option)
+        if not value or value == "-":
+            continue
+        path = Path(value)
+        if path.resolve() in inputs:
+            raise InputError(f"{path} is an input of this command; it would be overwritten", hint="name another output")
+        if option == "dump_ir" and path.exists() and not path.is_dir():
+            raise InputError(f"{path} is not a folder", hint="--dump-ir takes a folder")
+        if option != "dump_ir" and a.run is not emit and not path.resolve().parent.is_dir():
+            raise InputError(f"cannot write {path}: there is no folder {path.parent}", hint="create it first")
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -108,7 +136,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("net", metavar="NET.onnx")
     _sample_options(sub)
     sub.add_argument("--lava", choices=("graded", "cluster"), help="run Lava too, in this form")
-    sub.add_argument("--lava-samples", type=int, metavar="N", help="only so many samples on Lava")
+    sub.add_argument("--lava-samples", type=_positive, metavar="N", help="only so many samples on Lava")
     sub.add_argument("--lava-python", metavar="PYTHON", help="the Python 3.10 that has lava-nc")
     sub.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="limit of the Lava run")
 
@@ -117,16 +145,24 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
+    return int(text)
+
+
 def _sample_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--input", required=True, metavar="X.npy", help="samples (N, ...), as the model takes them")
     sub.add_argument("--labels", metavar="Y.npy", help="the right class of every sample")
-    sub.add_argument("--samples", type=int, metavar="N", help="only the first N samples")
+    sub.add_argument("--samples", type=_positive, metavar="N", help="only the first N samples")
 
 
 def check(a: argparse.Namespace) -> int:
     nodes = ganglion.check(a.model)
     ok = all(node.status != "refused" for node in nodes)
-    table = Table("node", "operator", "status", "note", title=f"{a.model}: {'can' if ok else 'cannot'} be compiled")
+    table = Table(
+        "node", "operator", "status", "note", title=f"{escape(a.model)}: {'can' if ok else 'cannot'} be compiled"
+    )
     colours = {"supported": "green", "changed": "yellow", "refused": "red"}
     before = ""
     for n in nodes:
@@ -183,7 +219,8 @@ def compile_(a: argparse.Namespace) -> int:
         for note in net.notes:
             out.print(f"[yellow]note[/]: {escape(note)}", soft_wrap=True)
         out.print(
-            f"{a.output}: {summary['neurons']} neurons of {net.members} members, in {seconds:.1f} s", soft_wrap=True
+            f"{escape(a.output)}: {summary['neurons']} neurons of {net.members} members, in {seconds:.1f} s",
+            soft_wrap=True,
         )
     return DONE
 
@@ -199,7 +236,9 @@ def inspect(a: argparse.Namespace) -> int:
 def simulate(a: argparse.Namespace) -> int:
     net = ganglion.load(a.net)
     x = array(a.input, "input")[: a.samples]
-    labels = array(a.labels, "labels")[: a.samples] if a.labels else None
+    if not x.size:
+        raise InputError(f"{a.input} holds no samples")
+    labels = labels_of(array(a.labels, "labels"), len(x)) if a.labels else None
     record: Any = "all" if a.record == ["all"] else a.record
     with _progress() as bar:
         run = ganglion.simulate(net, x, engine=a.engine, record=record, progress=bar("simulating"))
@@ -208,11 +247,10 @@ def simulate(a: argparse.Namespace) -> int:
     for name, spikes in run.spikes.items():
         table.add_row(name, dims(net.typeof(name).shape), str(spikes), f"{run.rates[name]:.4f}")
     if a.output:
-        try:
-            potentials = {f"{name}.potential": v for name, v in run.potentials.items()}
-            np.savez_compressed(a.output, **{"logits": run.logits, **run.counts, **potentials})  # type: ignore[arg-type]
-        except OSError as error:
-            raise InputError(f"cannot write {a.output}: {error.strerror}") from error
+        potentials = {f"{name}.potential": v for name, v in run.potentials.items()}
+        file = io.BytesIO()
+        np.savez_compressed(file, **{"logits": run.logits, **run.counts, **potentials})  # type: ignore[arg-type]
+        write_whole(a.output, file.getvalue())
     result = {
         "samples": run.samples,
         "steps": run.steps,
@@ -222,8 +260,9 @@ def simulate(a: argparse.Namespace) -> int:
         "populations": [{"name": n, "spikes": s, "rate": run.rates[n]} for n, s in run.spikes.items()],
     }
     _give(a, result, table)
-    if accuracy is not None and a.json != "-":
-        out.print(f"accuracy {100 * accuracy:.2f} %, {run.spikes_per_sample:.1f} spikes per sample")
+    if a.json != "-":
+        shown = "" if accuracy is None else f"accuracy {100 * accuracy:.2f} %, "
+        out.print(f"{shown}{run.spikes_per_sample:.1f} spikes per sample")
     return DONE
 
 
@@ -232,10 +271,12 @@ def emit(a: argparse.Namespace) -> int:
     files = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
     _give(a, {"folder": str(folder), "files": files}, None)
     if a.json != "-":
+        shown = escape(shlex.quote(str(folder / "network.py")))
         out.print(
-            f"{folder}/ needs Python 3.10, lava-nc 0.10.0 and numpy < 2, and nothing of ganglion:", soft_wrap=True
+            f"{escape(str(folder))}/ needs Python 3.10, lava-nc 0.10.0 and numpy < 2, and nothing of ganglion:",
+            soft_wrap=True,
         )
-        out.print(f"  python {folder}/network.py --input codes.npy --output counts.npz --form graded", soft_wrap=True)
+        out.print(f"  python {shown} --input codes.npy --output counts.npz --form graded", soft_wrap=True)
         out.print("where codes.npy holds the input's integer codes: net.input.encode(x)[0]")
     return DONE
 
@@ -288,9 +329,11 @@ def _verdict(result: Comparison) -> None:
     for engine, same in result.agreement.items():
         if same is not None:
             accuracy = result.accuracy[engine]
-            shown = "" if accuracy is None else f"accuracy {100 * accuracy:.2f} %, "
+            shown = "" if accuracy is None else f", accuracy {100 * accuracy:.2f} %"
             n = result.lava_samples if engine == "lava" else result.samples
-            out.print(f"{engine:12} {shown}agrees with onnxruntime on {100 * same:.2f} % of {n}")
+            against = f", agrees with onnxruntime on {100 * same:.2f} %" if engine != "onnxruntime" else ""
+            far = f", logits {100 * (result.distance[engine] or 0):.2g} % away" if engine != "onnxruntime" else ""
+            out.print(f"{engine:12} {n} samples{shown}{against}{far}", soft_wrap=True)
     for pair, by_name in result.pairs.items():
         for name, agreement in by_name.items():
             if agreement.first:
@@ -321,10 +364,7 @@ def _give(a: argparse.Namespace, result: dict[str, Any], table: Table | None) ->
         print(text)
         return
     if a.json:
-        try:
-            Path(a.json).write_text(text + "\n", encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"cannot write {a.json}: {error.strerror}") from error
+        write_whole(a.json, (text + "\n").encode())
     if table is not None:
         out.print(table)
 

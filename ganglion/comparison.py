@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ganglion.errors import InputError
+from ganglion.errors import GanglionWarning, InputError
 from ganglion.ir import Array, Graph, Spikes, Stage, size
 
 from .pipeline import compile as compile_model
-from .pipeline import emit, opened, simulate
+from .pipeline import emit, labels_of, opened, simulate, whole
 
 if TYPE_CHECKING:
     import onnx
@@ -64,6 +65,7 @@ class Comparison:
 
     accuracy    by engine, share of samples whose largest logit is the label's; None where not known
     agreement   by engine, share of samples whose largest logit is onnxruntime's
+    distance    by engine, the mean distance of its logits from onnxruntime's, relative to their size
     pairs       by pair of engines, by population (and the readout, whose potentials are compared)
     rates       by population, spikes per neuron and time-step
     samples     how many samples; `lava_samples` how many of them ran on Lava
@@ -73,6 +75,7 @@ class Comparison:
     readout: str
     accuracy: dict[str, float | None] = field(default_factory=dict)
     agreement: dict[str, float | None] = field(default_factory=dict)
+    distance: dict[str, float | None] = field(default_factory=dict)
     pairs: dict[str, dict[str, Agreement]] = field(default_factory=dict)
     rates: dict[str, float] = field(default_factory=dict)
     spikes_per_sample: float = 0.0
@@ -112,6 +115,7 @@ class Comparison:
             "equal": self.equal,
             "accuracy": self.accuracy,
             "agreement_with_onnxruntime": self.agreement,
+            "distance_from_onnxruntime": self.distance,
             "engines": engines,
             "populations": populations,
             "spikes_per_sample": self.spikes_per_sample,
@@ -147,16 +151,17 @@ def compare(
     net = opened(net)
     if net.stage != Stage.QUANTIZED:
         raise InputError(f"'{net.name}' is at stage {net.stage.name.lower()}; compare takes a quantised network")
-    x = np.asarray(x)[:samples]
-    if not len(x):
+    x = np.asarray(x)[: None if samples is None else whole("samples", samples)]
+    if not x.size:
         raise InputError("there are no samples to compare")
-    classes = None if labels is None else _labels(np.asarray(labels)[:samples], len(x))
+    if lava_samples is not None:
+        lava_samples = whole("lava_samples", lava_samples)
+    if not timeout > 0:
+        raise InputError(f"timeout={timeout!r}: it must be a positive number of seconds")
+    classes = None if labels is None else labels_of(labels, len(x))
     tell = progress or (lambda engine, done, total: None)
     result = Comparison(len(x), net.readout.name, rates={op.name: 0.0 for op in net.populations})
 
-    tell("onnxruntime", 0, len(x))
-    logits = {"onnxruntime": frontend.run_onnxruntime(model, x)}
-    tell("onnxruntime", len(x), len(x))
     source = net.input
     real = compile_model(
         model,
@@ -166,6 +171,20 @@ def compare(
         input_range=None if source.saturate else source.real_range,
         input_step=None if source.saturate else source.scale,
     )
+    if net.source and real.source != net.source:
+        warnings.warn(
+            f"the network '{net.name}' was not compiled from this model, or the file has changed since",
+            GanglionWarning,
+            stacklevel=2,
+        )
+    tell("onnxruntime", 0, len(x))
+    logits = {"onnxruntime": frontend.run_onnxruntime(model, x)}
+    tell("onnxruntime", len(x), len(x))
+    if logits["onnxruntime"].shape[1:] != (real.readout.shape or real.typeof(real.readout.name).shape):
+        raise InputError(
+            f"onnxruntime's output has shape {logits['onnxruntime'].shape}, the model's shape inference gives another",
+            hint="export the model again",
+        )
     logits["float"] = simulate(real, x, progress=lambda done, total: tell("float", done, total)).logits
     logits["simulator"] = _step_against_layer(net, x, result, tell)
     if lava is not None:
@@ -174,20 +193,20 @@ def compare(
     reference = logits["onnxruntime"].reshape(len(x), -1).argmax(axis=1)
     for engine in ("onnxruntime", "float", "simulator", "lava"):
         if engine not in logits:
-            result.accuracy[engine] = result.agreement[engine] = None
+            result.accuracy[engine] = result.agreement[engine] = result.distance[engine] = None
             continue
+        result.distance[engine] = _distance(logits[engine], logits["onnxruntime"][: len(logits[engine])])
         chosen = logits[engine].reshape(len(logits[engine]), -1).argmax(axis=1)
         result.agreement[engine] = float(np.mean(chosen == reference[: len(chosen)]))
         result.accuracy[engine] = None if classes is None else float(np.mean(chosen == classes[: len(chosen)]))
     return result
 
 
-def _labels(labels: Array, n: int) -> Array:
-    if labels.ndim != 1 or len(labels) != n or not np.issubdtype(labels.dtype, np.integer):
-        raise InputError(
-            f"the labels are {labels.dtype} of shape {labels.shape}; expected {n} integers, one per sample"
-        )
-    return labels
+def _distance(logits: Array, reference: Array) -> float:
+    """|logits - reference| / |reference|, Euclidean per sample, averaged."""
+    flat, wanted = logits.reshape(len(logits), -1), reference.reshape(len(reference), -1).astype(np.float64)
+    size = np.linalg.norm(wanted, axis=1)
+    return float(np.mean(np.linalg.norm(flat - wanted, axis=1) / np.where(size > 0, size, 1)))
 
 
 def _step_against_layer(net: Graph, x: Array, result: Comparison, tell: Callable[[str, int, int], None]) -> Array:
@@ -240,4 +259,5 @@ def _lava_against_simulator(
     readout = net.readout
     pair[readout.name] = Agreement()
     pair[readout.name].add(expected.potentials[readout.name], run.potentials[readout.name], 0)
-    return np.asarray(run.potentials[readout.name][-1] * readout.unit / net.steps)
+    logits = run.potentials[readout.name][-1] * readout.unit / net.steps
+    return np.asarray(logits.reshape(expected.logits.shape))

@@ -9,7 +9,10 @@ quantize       the target's integers                                  ir/passes/
 
 from __future__ import annotations
 
+import hashlib
+import operator
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -18,8 +21,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ganglion import targets
-from ganglion.errors import InputError
-from ganglion.ir import Array, Graph, passes
+from ganglion.errors import CompileError, InputError
+from ganglion.ir import Array, Graph, Stage, passes
 from ganglion.ir.file import load, save
 from ganglion.simulator import Run
 from ganglion.simulator import simulate as run_simulator
@@ -34,7 +37,16 @@ def check(model: onnx.ModelProto | str | PathLike[str]) -> list[NodeStatus]:
     """What would become of every node of `model`: supported, changed (how), or refused (why, and the remedy)."""
     from ganglion import frontend  # imported where needed: onnxruntime and onnxscript take a second to load
 
-    return frontend.check(model)
+    nodes = frontend.check(model)
+    if any(node.status == "refused" for node in nodes):
+        return nodes
+    try:
+        passes.run(frontend.import_model(model), [passes.compose])
+    except CompileError as error:  # each layer alone is fine, but not these in a row
+        return [
+            replace(node, status="refused", note=error.message) if node.name in error.origin else node for node in nodes
+        ]
+    return nodes
 
 
 def compile(
@@ -65,8 +77,9 @@ def compile(
     """
     from ganglion import frontend
 
-    if steps < 1 or members < 1:
-        raise InputError(f"steps={steps}, members={members}: both must be at least 1")
+    steps, members = whole("steps", steps), whole("members", members)
+    if input_range is not None:
+        input_range = _pair(input_range)
     chip = (
         None if target is None else targets.load(target if isinstance(target, (str, targets.Target)) else Path(target))
     )
@@ -78,12 +91,20 @@ def compile(
     if chip is not None:
         path.append(partial(passes.quantize, target=chip))
     imported = frontend.import_model(model, input_range=input_range, input_step=input_step)
-    return passes.run(imported, path, watch=watch)
+    return passes.run(replace(imported, source=checksum(model)), path, watch=watch)
 
 
-def expand_clusters(net: Graph) -> Graph:
-    """The cluster form of `net`: every Group Neuron as tau integrate-and-fire populations with lateral inhibition."""
-    return passes.run(net, [passes.expand_clusters])
+def expand_clusters(net: Graph | str | PathLike[str]) -> Graph:
+    """The cluster form of `net`: every Group Neuron as tau integrate-and-fire populations with lateral inhibition.
+
+    Raises `InputError` where `net` is not quantised.
+    """
+    graph = opened(net)
+    if graph.stage != Stage.QUANTIZED:
+        raise InputError(
+            f"'{graph.name}' is at stage {graph.stage.name.lower()}; only a quantised network has clusters"
+        )
+    return passes.run(graph, [passes.expand_clusters])
 
 
 def simulate(
@@ -91,12 +112,16 @@ def simulate(
     x: Any,
     *,
     engine: Literal["layer", "step"] = "layer",
-    record: Literal["all"] | Iterable[str] = (),
+    record: Literal["all"] | Iterable[str] | None = None,
     lanes: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Run:
     """Send the samples `x` (N, *shape), in the model's real units, through `net`; see `ganglion.simulator.simulate`."""
-    return run_simulator(opened(net), np.asarray(x), engine=engine, record=record, lanes=lanes, progress=progress)
+    try:
+        samples = np.asarray(x)
+    except ValueError as error:  # a list whose samples differ in shape
+        raise InputError(f"the samples are not one array: {error}") from error
+    return run_simulator(opened(net), samples, engine=engine, record=record, lanes=lanes, progress=progress)
 
 
 def emit(
@@ -112,17 +137,58 @@ def emit(
 
 def opened(net: Graph | str | PathLike[str]) -> Graph:
     """`net` itself, or the network in the file of that name."""
-    return net if isinstance(net, Graph) else load(Path(net))
+    if isinstance(net, Graph):
+        return net
+    if not isinstance(net, (str, PathLike)):
+        raise InputError(f"expected a network or the path of one, got {type(net).__name__}")
+    return load(Path(net))
+
+
+def checksum(model: onnx.ModelProto | str | PathLike[str]) -> str:
+    """The first digits of the SHA-256 of a model as it was given, by which a network knows its source."""
+    data = (
+        Path(model).read_bytes() if isinstance(model, (str, PathLike)) else model.SerializeToString(deterministic=True)
+    )
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def whole(name: str, value: Any, least: int = 1) -> int:
+    """`value` as a whole number of at least `least`; `InputError` names the option otherwise."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise InputError(f"{name}={value!r}: it must be a whole number") from None
+    if isinstance(value, (bool, np.bool_)) or number < least:
+        raise InputError(f"{name}={value!r}: it must be a whole number of at least {least}")
+    return number
+
+
+def _pair(values: Any) -> tuple[float, float]:
+    try:
+        low, high = (float(v) for v in (() if isinstance(values, str) else values))
+    except (TypeError, ValueError):
+        raise InputError(f"input_range={values!r}: it must be two numbers, LOW and HIGH") from None
+    return low, high
+
+
+def labels_of(labels: Any, n: int) -> Array:
+    """The first `n` labels as integers (n,); `InputError` where they are not one class per sample."""
+    classes = np.asarray(labels)[:n]
+    if classes.shape != (n,) or not np.issubdtype(classes.dtype, np.integer):
+        shape = np.asarray(labels).shape
+        raise InputError(f"the labels are {classes.dtype} of shape {shape}; expected {n} integers, one per sample")
+    return classes
 
 
 def array(path: str | PathLike[str], what: str) -> Array:
     """The only array in a .npy or .npz file; `what` it is for goes into the error."""
     try:
         data = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(
-            f"cannot read the {what} {path}: {error}", hint="give a .npy or .npz file of numbers"
-        ) from error
+    except OSError as error:
+        raise InputError(f"cannot read the {what} {path}: {error.strerror or error}") from error
+    except (ValueError, EOFError) as error:
+        message = f"cannot read the {what} {path}: it is not a NumPy file of numbers, or is cut off"
+        raise InputError(message, hint="give a .npy or .npz file") from error
     if isinstance(data, np.ndarray):
         return data
     with data:

@@ -31,7 +31,7 @@ VERSION = 1
 ONNX_OPSET = 18
 IR_VERSION = 10  # what onnx 1.17 and onnxruntime 1.20 read
 KEY = "ganglion.network"  # metadata: the fields of the graph as JSON
-FIELDS = ("name", "steps", "members", "target")
+FIELDS = ("name", "steps", "members", "target", "source")
 LIMIT = 2**31 - 2**20  # protobuf's
 
 
@@ -40,21 +40,34 @@ def save(graph: Graph, path: str | Path) -> Path:
 
     Raises `InputError` when the folder cannot be written or the network passes protobuf's 2 GB.
     """
-    path = Path(path)
     model = to_onnx(graph)
     if model.ByteSize() > LIMIT:
         raise InputError(f"'{graph.name}' takes {model.ByteSize()} bytes; one ONNX file holds 2 GB")
+    return write_whole(path, model.SerializeToString())
+
+
+def write_whole(path: str | Path, data: bytes) -> Path:
+    """Write `data` to `path` so that the file is whole or not there; returns `path`.
+
+    A link is followed. Raises `InputError` where `path` cannot be written or is no regular file.
+    """
+    path = Path(path)
+    target = path.resolve()
+    if target.exists() and not target.is_file():
+        raise InputError(f"cannot write {path}: it exists and is not a regular file")
+    if not target.parent.is_dir():
+        raise InputError(f"cannot write {path}: there is no folder {target.parent}", hint="create it first")
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
     except OSError as error:
-        raise InputError(f"cannot write to the folder of {path}: {error.strerror}") from error
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(model.SerializeToString())
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        os.replace(temporary, target)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
     finally:
@@ -77,8 +90,10 @@ def load(path: str | Path) -> Graph:
         raise InputError(f"{path} is not an ONNX file, or it is truncated", hint="compile the model again") from error
     versions = {o.domain: o.version for o in model.opset_import}
     if DOMAIN not in versions:
-        what = "an ONNX model" if model.graph.node else "not an ONNX file"
-        raise InputError(f"{path} is {what}, not a compiled network", hint=f"ganglion compile {path} -o NET.onnx ...")
+        if not model.graph.node:
+            raise InputError(f"{path} is not an ONNX file, or it is truncated", hint="compile the model again")
+        hint = f"ganglion compile {path} -o NET.onnx --steps T --members TAU"
+        raise InputError(f"{path} is an ONNX model, not a compiled network", hint=hint)
     if versions[DOMAIN] != VERSION:
         raise InputError(
             f"{path} has version {versions[DOMAIN]} of the container; this ganglion reads version {VERSION}",
@@ -88,7 +103,7 @@ def load(path: str | Path) -> Graph:
         graph = from_onnx(model)
         verify(graph)
     except (KeyError, ValueError, TypeError, AttributeError, GanglionError) as error:
-        what = error.message if isinstance(error, GanglionError) else repr(error)
+        what = error.message if isinstance(error, GanglionError) else str(error)
         raise InputError(f"{path} is damaged: {what}", hint="compile the model again") from error
     return graph
 
@@ -147,6 +162,8 @@ def from_onnx(model: onnx.ModelProto) -> Graph:
 
 
 def _op(node: onnx.NodeProto, arrays: dict[str, Any]) -> Op:
+    if node.op_type not in BY_MNEMONIC:
+        raise ValueError(f"the op '{node.op_type}' is not known")
     kind = BY_MNEMONIC[node.op_type]
     (name,) = node.output
     attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
@@ -156,6 +173,8 @@ def _op(node: onnx.NodeProto, arrays: dict[str, Any]) -> Op:
             continue
         key = f"{name}.{field.name}"
         if key in node.input:
+            if key not in arrays:
+                raise ValueError(f"the array '{key}' is missing")
             values[field.name] = arrays[key]
         elif field.name in attributes:
             values[field.name] = _attribute(field.name, str(field.type), attributes[field.name])

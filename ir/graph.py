@@ -34,7 +34,8 @@ class Graph:
 
     `ops` is in topological order (the feedback of lateral inhibition is not an edge of it). `steps` is T,
     the window's length, 0 before scheduling. `members` is tau as asked for. `target` names the hardware
-    whose integer formats the network has. `notes` are what the passes want the user to know.
+    whose integer formats the network has; `source` is the checksum of its model.
+    `notes` are what the passes want the user to know.
     """
 
     ops: tuple[Op, ...]
@@ -43,6 +44,7 @@ class Graph:
     steps: int = 0
     members: int = 0
     target: str = ""
+    source: str = ""
     notes: tuple[str, ...] = ()
     _index: dict[str, Op] = field(init=False, repr=False)
     _types: dict[str, Type] = field(init=False, repr=False)

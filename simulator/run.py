@@ -28,7 +28,7 @@ MAX_CLIPPED = 0.01  # share of input values outside the input's range beyond whi
 class Run:
     """What a simulation gave.
 
-    logits      float64 (N, *shape of the readout): potential * unit / T at the window's end
+    logits      float64 (N, *shape of the model's output): potential * unit / T at the window's end
     counts      for every recorded population, its spike counts: uint8 or int16 (T, N, *shape)
     potentials  the readout's membrane potential at every step, if recorded: int32 (T, N, *shape)
     rates       for every population, spikes per neuron and time-step, averaged over all samples
@@ -64,7 +64,7 @@ def simulate(
     x: Array,
     *,
     engine: Engine = "layer",
-    record: Literal["all"] | Iterable[str] = (),
+    record: Literal["all"] | Iterable[str] | None = None,
     lanes: int = 1,
     progress: Progress | None = None,
 ) -> Run:
@@ -121,8 +121,10 @@ def is_integer_network(graph: Graph) -> bool:
     return all(is_integer(op.weight) for op in graph.of(Projection))
 
 
-def names_to_record(graph: Graph, record: Literal["all"] | Iterable[str]) -> set[str]:
+def names_to_record(graph: Graph, record: Literal["all"] | Iterable[str] | None) -> set[str]:
     """The populations to record; raises `InputError` for a name the network does not have."""
+    if record is None:
+        return set()
     known = {op.name for op in graph.populations} | {graph.readout.name}
     if record == "all":
         return known
@@ -142,7 +144,8 @@ class Keeper:
     def __init__(self, graph: Graph, samples: int, names: set[str]) -> None:
         self.graph, self.samples = graph, samples
         self.kept: dict[str, Array] = {}
-        self.logits = np.zeros((samples, *graph.typeof(graph.readout.name).shape))
+        self.native = graph.typeof(graph.readout.name).shape
+        self.logits = np.zeros((samples, *self.native))
         self.populations = {op.name for op in graph.populations}
         self.spikes = dict.fromkeys([op.name for op in graph.populations], 0)
         real = not is_integer_network(graph)
@@ -183,7 +186,7 @@ class Keeper:
         neurons = {name: size(self.graph.typeof(name).shape) for name in self.spikes}
         readout = self.graph.readout.name
         return Run(
-            logits=self.logits,
+            logits=self.logits.reshape(n, *(self.graph.readout.shape or self.native)),
             counts={name: a for name, a in self.kept.items() if name != readout},
             potentials={name: a for name, a in self.kept.items() if name == readout},
             rates={name: s / (neurons[name] * steps * n) if n else 0.0 for name, s in self.spikes.items()},

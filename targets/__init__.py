@@ -65,14 +65,30 @@ def load(target: str | Path | Target) -> Target:
 def _parse(where: str, text: str) -> Target:
     try:
         data: dict[str, Any] = tomllib.loads(text)
-        return Target(name=data["name"], **data["integers"])
+        target = Target(name=data["name"], **data["integers"])
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{where} is not valid TOML: {error}") from error
-    except (KeyError, TypeError) as error:
+    except KeyError as error:
+        raise InputError(f"{where} is not a target description: it lacks {error}", hint="see loihi2.toml") from error
+    except TypeError as error:
         raise InputError(
             f"{where} is not a target description: {error}",
             hint="it needs a name and a table [integers]; see loihi2.toml",
         ) from error
+
+    _check(where, target)
+    return target
+
+
+def _check(where: str, target: Target) -> None:
+    """Raise `InputError` for a value of the wrong type or out of all bounds."""
+    bounds = {"weight_bits": (2, 32), "max_exponent": (0, 31), "membrane_bits": (2, 32), "max_delay": (0, 2**16)}
+    for name, (low, high) in bounds.items():
+        value = getattr(target, name)
+        if type(value) is not int or not low <= value <= high:
+            raise InputError(f"{where}: {name} = {value!r}; it must be a whole number within {low}..{high}")
+    if target.scales not in ("channel", "population") or not isinstance(target.name, str):
+        raise InputError(f"{where}: scales = {target.scales!r}; it must be 'channel' or 'population'")
 
 
 __all__ = ["BUNDLED", "Target", "load"]

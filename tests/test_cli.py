@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -142,14 +145,23 @@ def test_check(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ("compile model.onnx -o n.onnx --steps 1 --members 1 --target loihi7", "unknown target 'loihi7'"),
         ("compile model.onnx -o n.onnx --steps 1 --members 1 --target X.toml", "X.toml"),
         ("compile model.onnx -o n.onnx --steps 1 --members 1 --input-range 1 0", "input"),
-        ("compile model.onnx -o no/folder/n.onnx --steps 1 --members 1", "cannot write"),
+        ("compile model.onnx -o no/folder/n.onnx --steps 1 --members 1", "there is no folder"),
         ("simulate model.onnx --input X.npy", "not a compiled network"),
         ("simulate net.onnx --input nothing.npy", "cannot read the input"),
         ("simulate net.onnx --input model.onnx", "cannot read the input"),
         ("simulate net.onnx --input Y.npy", "has shape"),
         ("simulate net.onnx --input X.npy --record b", "no population is called b"),
         ("compare model.onnx net.onnx --input X.npy --labels X.npy", "expected 20 integers"),
-        ("compare model.onnx net.onnx --input X.npy --samples 0", "no samples"),
+        ("compile model.onnx -o model.onnx --steps 1 --members 1", "is an input of this command"),
+        ("compile model.onnx -o /dev/null --steps 1 --members 1", "not a regular file"),
+        ("compile model.onnx -o n.onnx --steps 1 --members 1 --json no/j.json", "there is no folder"),
+        ("compile model.onnx -o n.onnx --steps 1 --members 1 --dump-ir X.npy", "not a folder"),
+        ("compile net.onnx -o n.onnx --steps 1 --members 1", "is a compiled network"),
+        ("simulate net.onnx --input X.npy --json X.npy", "is an input of this command"),
+        ("simulate net.onnx --input X.npy --labels one.npy", "expected 20 integers"),
+        ("simulate net.onnx --input X.npy --labels column.npy", "expected 20 integers"),
+        ("simulate net.onnx --input empty.npy", "holds no samples"),
+        ("compare model.onnx net.onnx --input empty.npy", "no samples"),
         ("compare net.onnx net.onnx --input X.npy", "net.onnx"),
         ("inspect X.npy", "X.npy"),
         ("emit net.onnx -o bundle --backend cuda", "unknown backend 'cuda'"),
@@ -164,6 +176,9 @@ def test_a_users_mistake_is_exit_code_2_and_no_traceback(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(files)
+    np.save("one.npy", np.zeros(1, int))
+    np.save("column.npy", np.zeros((20, 1), int))
+    np.save("empty.npy", np.zeros((0, 1, 8, 8), np.float32))
     capsys.readouterr()
     before = sorted(files.iterdir())
     assert main(arguments.split()) == 2
@@ -205,8 +220,120 @@ def test_a_warning_is_shown_as_one_line(files: Path, net: Path, capsys: pytest.C
     assert "warning: 0.0781 % of the input's values" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [[], ["fly"], ["compile", "model.onnx"]])
+def test_a_network_of_another_model_is_noticed(files: Path, net: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = onnx.load(files / "model.onnx")
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.ones((4, 1, 3, 3), np.float32), "w1"))
+    onnx.save(model, files / "other.onnx")
+    assert main(["compare", str(files / "other.onnx"), str(net), "--input", str(files / "X.npy")]) == 0
+    assert "was not compiled from this model" in capsys.readouterr().err
+
+
+def test_names_that_look_like_markup(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = files / "q[" / "red]"
+    folder.mkdir(parents=True)
+    output = str(folder / "n [x].onnx")
+    assert main(["compile", str(files / "model.onnx"), "-o", output, "--steps", "1", "--members", "1"]) == 0
+    assert main(["emit", output, "-o", str(folder / "b [y]")]) == 0
+    out = capsys.readouterr().out
+    assert "n [x].onnx" in out
+    assert "b [y]/network.py'" in out  # quoted for the shell
+
+
+def test_output_that_nobody_reads_any_more(files: Path, net: Path) -> None:
+    command = f"{sys.executable} -m ganglion.cli inspect {net} --format json | head -c 10"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"steps": 2.0}, "steps=2.0"),
+        ({"steps": True}, "steps=True"),
+        ({"members": "4"}, "members='4'"),
+        ({"members": 0}, "members=0"),
+        ({"input_range": 1}, "input_range=1"),
+        ({"input_range": "01"}, "input_range='01'"),
+        ({"input_range": (0, 1, 2)}, "input_range"),
+    ],
+)
+def test_wrong_arguments_are_named(files: Path, words: dict[str, Any], message: str) -> None:
+    with pytest.raises(ganglion.InputError, match=re.escape(message)):
+        ganglion.compile(files / "model.onnx", **{"steps": 1, "members": 1, **words})
+
+
+def test_numpy_integers_become_plain_ones(files: Path, tmp_path: Path) -> None:
+    net = ganglion.compile(files / "model.onnx", steps=np.int64(2), members=np.int32(4))  # type: ignore[arg-type]
+    assert type(net.steps) is int
+    ganglion.save(net, tmp_path / "n.onnx")
+
+
+def test_a_link_is_followed_and_kept(files: Path, net: Path) -> None:
+    link = files / "link.onnx"
+    link.symlink_to(net)
+    graph = ganglion.load(net)
+    ganglion.save(graph.rebuild(graph.ops, name="renamed"), link)
+    assert link.is_symlink()
+    assert ganglion.load(net).name == "renamed"
+
+
+def test_only_quantised_networks_have_clusters(files: Path, net: Path) -> None:
+    assert len(ganglion.expand_clusters(net).clusters()) == 1
+    real = ganglion.compile(files / "model.onnx", steps=1, members=1, target=None)
+    with pytest.raises(ganglion.InputError, match="only a quantised network"):
+        ganglion.expand_clusters(real)
+
+
+def test_a_target_of_ones_own(files: Path) -> None:
+    text = (Path(ganglion.targets.__file__).parent / "loihi2.toml").read_text(encoding="utf-8")
+    good, bad = files / "chip.toml", files / "bad.toml"
+    good.write_text(text.replace('name = "loihi2"', 'name = "chip"'), encoding="utf-8")
+    bad.write_text(text.replace("weight_bits = 8 ", 'weight_bits = "8" '), encoding="utf-8")
+    assert ganglion.compile(files / "model.onnx", steps=1, members=1, target=good).target == "chip"
+    with pytest.raises(ganglion.InputError, match=r"bad\.toml: weight_bits = '8'"):
+        ganglion.compile(files / "model.onnx", steps=1, members=1, target=bad)
+
+
+def test_logits_have_the_shape_of_the_models_output(files: Path) -> None:
+    """An all-convolutional head ends in a 1x1 map that is flattened."""
+    weights = {"w": np.ones((5, 1, 8, 8)), "t": np.array(1.0), "z": np.array(0.0), "l": np.array(4.0)}
+    nodes = [
+        helper.make_node("Mul", ["x", "l"], ["m"]),
+        helper.make_node("Round", ["m"], ["r"]),
+        helper.make_node("Clip", ["r", "z", "l"], ["k"]),
+        helper.make_node("Conv", ["k", "w"], ["c"]),
+        helper.make_node("Flatten", ["c"], ["logits"]),
+    ]
+    write_model(files / "head.onnx", nodes, weights, ("N", 1, 8, 8), 5)
+    net = ganglion.compile(files / "head.onnx", steps=2, members=4)
+    x = np.load(files / "X.npy")
+    assert ganglion.simulate(net, x).logits.shape == (20, 5)
+    assert ganglion.compare(files / "head.onnx", net, x).equal
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["fly"], ["compile", "model.onnx"], ["simulate", "n", "--input", "x", "--samples", "-3"]]
+)
 def test_wrong_usage_is_exit_code_2(words: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(words)
     assert caught.value.code == 2
+
+
+def test_check_refuses_what_compile_refuses(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two padded convolutions in a row: each is fine, together they have no small form."""
+    weights = {"w1": np.ones((8, 1, 3, 3)), "b1": np.ones(8), "w2": np.ones((8, 8, 3, 3))}
+    nodes = [
+        helper.make_node("Conv", ["x", "w1", "b1"], ["c"], name="first", pads=[1, 1, 1, 1]),
+        helper.make_node("Conv", ["c", "w2"], ["d"], name="second", pads=[1, 1, 1, 1]),
+        helper.make_node("GlobalAveragePool", ["d"], ["logits"], name="pool"),
+    ]
+    write_model(files / "deep.onnx", nodes, weights, ("N", 1, 64, 64), 8)
+    assert main(["check", str(files / "deep.onnx"), "--json", str(files / "c.json")]) == 1
+    result = json.loads((files / "c.json").read_text(encoding="utf-8"))
+    assert {n["name"]: n["status"] for n in result["nodes"]}["second"] == "refused"
+    capsys.readouterr()
+    assert (
+        main(["compile", str(files / "deep.onnx"), "-o", str(files / "n.onnx"), "--steps", "1", "--members", "1"]) == 2
+    )
+    assert "first, second" in capsys.readouterr().err

@@ -34,8 +34,8 @@ VERSION = 1
 def emit(graph: Graph, folder: str | Path, *, overwrite: bool = False) -> Path:
     """Write the bundle of a quantized network into `folder` and return it.
 
-    It is written beside `folder` and renamed. A bundle that is there already is replaced, if it was edited only
-    with `overwrite`; a folder that is not a bundle never is.
+    It is written beside `folder` and renamed. A bundle that is there already is replaced only with `overwrite`; a
+    folder that is not a bundle, or holds files that are not the bundle's, never is.
 
     Raises `CompileError` with everything that `check` finds, `InputError` where `folder` may not be written.
     """
@@ -77,9 +77,14 @@ def check_writable(folder: Path, *, overwrite: bool) -> None:
         raise InputError(
             f"{folder} exists and was not written by ganglion", hint="choose another folder, or empty this one"
         ) from None
-    edited = [name for name, sha in bundle["files"].items() if checksum(folder / name) != sha]
-    if edited and not overwrite:
-        raise InputError(f"{folder} was edited since: {', '.join(edited)}", hint="overwrite it explicitly")
+    if not overwrite:
+        raise InputError(f"{folder} holds a bundle of '{bundle['name']}' already", hint="--overwrite replaces it")
+    there = {
+        p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts
+    }
+    foreign = sorted(there - set(bundle["files"]) - {MARKER})
+    if foreign:
+        raise InputError(f"{folder} holds files that are not the bundle's: {', '.join(foreign)}", hint="move them away")
 
 
 def read_marker(folder: Path) -> dict[str, Any]:

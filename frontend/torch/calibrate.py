@@ -15,7 +15,9 @@ from .qcfs import named_activations
 
 
 @torch.no_grad()
-def calibrate_thresholds(model: nn.Module, batches: Iterable[Tensor], percentile: float = 99.9) -> dict[str, float]:
+def calibrate_thresholds(
+    model: nn.Module, batches: Iterable[Tensor] | Tensor, percentile: float = 99.9
+) -> dict[str, float]:
     """Set the threshold of every QCFS in `model` from the activations that `batches` cause; return them by name.
 
     The model runs in eval mode (its mode is restored) with every QCFS acting as a plain ReLU, so that all
@@ -25,10 +27,12 @@ def calibrate_thresholds(model: nn.Module, batches: Iterable[Tensor], percentile
     2021); a little less leaves outliers to the clip and gives the rest finer steps. Batch norms use their running
     statistics: on a network that never saw data those mean nothing, and neither would the thresholds.
 
-    `batches` yields tensors (N, ...) in the model's real input units. Errors: `InputError` if there is no
+    `batches` yields tensors (N, ...), or is one, in the model's real input units. Errors: `InputError` if there is no
     batch, or an activation never runs, is not finite, or has no positive percentile (it hardly fires); no
     threshold has changed then.
     """
+    if isinstance(batches, Tensor):
+        batches = [batches]
     if not 0 < percentile <= 100:
         raise InputError(f"percentile has to be above 0 and at most 100, not {percentile}")
     activations = named_activations(model)

@@ -16,6 +16,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from ganglion.ir.types import size
+
 from .base import Array, Current, Op, Potential, Shape, Spikes, Type, is_integer
 
 
@@ -76,8 +78,9 @@ class GroupNeuron(Membrane):
             raise self.fail(f"threshold tables of shape {self.thresholds.shape} do not fit {shape[0]} channels")
         if (np.diff(self.thresholds, axis=0) <= 0).any() or (self.thresholds[0] <= 0).any():
             raise self.fail(
-                "the thresholds are not positive and strictly increasing: the membrane unit is too coarse",
-                "use fewer members, or more weight bits",
+                f"the thresholds of '{self.name}' are not positive and strictly increasing in whole membrane units",
+                "its threshold is tiny beside its weights or the input's range: narrow --input-range, use fewer "
+                "members, or look at the layer",
             )
         if (self.inhibition <= 0).any():
             raise self.fail("a member without lateral inhibition would never stop firing")
@@ -143,13 +146,20 @@ class Cluster(Op):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Readout(Membrane):
-    """A population that only integrates: V <- V + input + bias. logits = V * unit / T at the window's end."""
+    """A population that only integrates: V <- V + input + bias. logits = V * unit / T at the window's end.
+
+    `shape` is the shape of the model's output; () where it is the population's own.
+    """
 
     mnemonic: ClassVar[str] = "readout"
+
+    shape: Shape = ()
 
     def infer(self, *types: Type) -> Potential:
         shape = self.input_shape(types)
         integers = {isinstance(t, Current) and t.integer for t in types}
         if len(integers) != 1:
             raise self.bug("takes real or integer currents, not both")
+        if self.shape and size(self.shape) != size(shape):
+            raise self.bug(f"logits of shape {self.shape} from {shape}")
         return Potential(shape=shape, integer=integers.pop())

@@ -54,8 +54,9 @@ class Input(Op):
                 f"the input has shape {x.shape}; the network takes (N, {', '.join(map(str, self.shape))})",
                 hint="the first axis counts the samples",
             )
-        if x.dtype == object or not (np.issubdtype(x.dtype, np.number) or x.dtype == np.bool_):
-            raise InputError(f"the input holds {x.dtype}, not numbers")
+        real = np.issubdtype(x.dtype, np.number) and not np.issubdtype(x.dtype, np.complexfloating)
+        if not (real or x.dtype == np.bool_):
+            raise InputError(f"the input holds {x.dtype}, not real numbers")
         codes = x.astype(np.float64) / self.scale + self.zero_point
         if not np.isfinite(codes).all():
             raise InputError("the input holds NaN or infinity")

@@ -78,6 +78,8 @@ def compose(graph: Graph) -> Graph:
             merged = _sum(op, inputs)
             projections = _projections(op, merged, taken)
             bias = merged.bias if op.bias is None else merged.bias + per_channel(op.bias, merged.native)
+            if isinstance(op, Readout) and merged.view != merged.native:
+                op = replace(op, shape=merged.view)
             ops += [
                 *projections,
                 replace(op, inputs=tuple(p.name for p in projections), bias=compact(bias, merged.native)),
@@ -119,9 +121,9 @@ def _matrix(op: Op, term: Term, second: Projection) -> Dense:
 def _check_matrix(op: Op, term: Term, outputs: int) -> None:
     entries = size(term.shape) * outputs
     if entries > MATRIX_LIMIT:
-        names = [name for o in (*term.path, op) for name in (o.origin or (o.name,))]
+        names = list(dict.fromkeys(name for o in (*term.path, op) for name in (o.origin or (o.name,))))
         raise CompileError(
-            "these linear layers have no activation between them and cannot be merged into one convolution "
+            "these linear layers have no activation between them and cannot be merged into one projection "
             f"(the padding of one sees the result of the other), and a matrix for them would have {entries} entries",
             origin=names,
             hint="put a quantised activation between them, or make the padding of the second one zero",

@@ -73,25 +73,25 @@ def test_emitting_twice_writes_the_same(tmp_path: Path) -> None:
 
     first = contents(emit(tiny(), tmp_path / "a"))
     assert contents(emit(tiny(), tmp_path / "b")) == first
-    assert contents(emit(tiny(), tmp_path / "a")) == first  # over itself
+    assert contents(emit(tiny(), tmp_path / "a", overwrite=True)) == first  # over itself
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"]  # nothing left beside them
 
 
-def test_a_bundle_is_replaced_whole(tmp_path: Path) -> None:
-    (emit(tiny(), tmp_path / "a") / "leftover.txt").write_text("from before")
-    emit(networks.mlp(), tmp_path / "a")
-    assert json.loads((tmp_path / "a/ganglion.json").read_text())["name"] == "mlp"
-    assert not (tmp_path / "a/leftover.txt").exists()
-
-
-def test_an_edited_bundle_is_kept_unless_asked(tmp_path: Path) -> None:
-    program = emit(networks.mlp(), tmp_path / "a") / "network.py"
-    program.write_text(program.read_text() + "# mine\n")
-    with pytest.raises(InputError, match=r"was edited since: network\.py"):
+def test_a_bundle_is_replaced_only_when_asked(tmp_path: Path) -> None:
+    before = (emit(tiny(), tmp_path / "a") / "ganglion.json").read_text()
+    with pytest.raises(InputError, match=r"(?s)holds a bundle of .* already"):
         emit(networks.mlp(), tmp_path / "a")
-    assert program.read_text().endswith("# mine\n")
+    assert (tmp_path / "a/ganglion.json").read_text() == before
     emit(networks.mlp(), tmp_path / "a", overwrite=True)
-    assert not program.read_text().endswith("# mine\n")
+    assert json.loads((tmp_path / "a/ganglion.json").read_text())["name"] == "mlp"
+
+
+def test_foreign_files_in_a_bundle_are_never_deleted(tmp_path: Path) -> None:
+    notes = emit(tiny(), tmp_path / "a") / "notes.txt"
+    notes.write_text("mine")
+    with pytest.raises(InputError, match=r"files that are not the bundle's: notes\.txt"):
+        emit(networks.mlp(), tmp_path / "a", overwrite=True)
+    assert notes.read_text() == "mine"
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

@@ -124,6 +124,15 @@ def test_average_pool(attributes: str) -> None:
     assert_same_meaning(build(f"y = AveragePool<{attributes}>(x)", y=PLANE, opset=19))
 
 
+@pytest.mark.parametrize("counted", [0, 1])
+def test_a_window_that_starts_in_the_padding_is_refused(counted: int) -> None:
+    """onnx's shape inference counts it, onnxruntime drops it: a network of the one would not be the other's."""
+    attributes = f"kernel_shape=[2,2], strides=[2,2], pads=[1,1,1,1], ceil_mode=1, count_include_pad={counted}"
+    text = f"y = AveragePool<{attributes}>(x)"
+    with pytest.raises(CompileError, match="starts in the padding"):
+        import_model(build(text, x="float[N,2,7,7] x", y=PLANE))
+
+
 def test_average_pool_without_a_border_is_one_convolution() -> None:
     graph = assert_same_meaning(build("y = AveragePool<kernel_shape=[2,5], strides=[2,1]>(x)", y=PLANE))
     assert [type(op).__name__ for op in graph] == ["Input", "Conv2d", "Readout"]

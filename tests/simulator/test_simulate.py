@@ -88,7 +88,8 @@ def test_no_samples_at_all(net: Graph) -> None:
         (np.zeros((2, 5)), r"has shape \(2, 5\); the network takes \(N, 4\)"),
         (np.zeros(4), "has shape"),
         (np.full((2, 4), np.nan), "NaN"),
-        (np.full((2, 4), "a"), "not numbers"),
+        (np.full((2, 4), "a"), "not real numbers"),
+        (np.full((2, 4), 1j), "not real numbers"),
         (np.full((2, 4), 3.0), "100 % of the input's values lie outside"),
     ],
 )
