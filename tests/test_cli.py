@@ -15,6 +15,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import ganglion
+from ganglion import targets
 from ganglion.cli import main
 
 
@@ -285,7 +286,7 @@ def test_only_quantised_networks_have_clusters(files: Path, net: Path) -> None:
 
 
 def test_a_target_of_ones_own(files: Path) -> None:
-    text = (Path(ganglion.targets.__file__).parent / "loihi2.toml").read_text(encoding="utf-8")
+    text = (Path(targets.__file__).parent / "loihi2.toml").read_text(encoding="utf-8")
     good, bad = files / "chip.toml", files / "bad.toml"
     good.write_text(text.replace('name = "loihi2"', 'name = "chip"'), encoding="utf-8")
     bad.write_text(text.replace("weight_bits = 8 ", 'weight_bits = "8" '), encoding="utf-8")
