@@ -56,9 +56,11 @@ def test_one_step_with_as_many_members_as_levels_is_the_trained_network(trained:
     logits = ganglion.simulate(net, x).logits
     expected = run_onnxruntime(trained.onnx, x)
     clear = ~near_a_step(trained.model, x, 1e-5)
-    assert clear.mean() >= 0.95
     scale = np.abs(expected).max(axis=1, keepdims=True)
-    assert (np.abs(logits - expected) / scale)[clear].max() < 1e-4
+    close = (np.abs(logits - expected) / scale).max(axis=1) < 1e-4
+    assert close[clear].all()
+    assert clear.mean() > 0.85  # few images are excused, ...
+    assert close.mean() >= 0.95  # ... and most of those do not need it
     np.testing.assert_array_equal(logits.argmax(1)[clear], expected.argmax(1)[clear])
 
 
