@@ -108,7 +108,9 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("model", metavar="MODEL.onnx")
     sub.add_argument("-o", "--output", required=True, metavar="NET.onnx")
     sub.add_argument("--steps", type=int, required=True, metavar="T", help="time-steps per sample")
-    sub.add_argument("--members", type=int, required=True, metavar="TAU", help="members per Group Neuron")
+    sub.add_argument(
+        "--members", type=_members, required=True, metavar="TAU", help="members per Group Neuron, or: levels"
+    )
     sub.add_argument("--target", default="loihi2", help="loihi1, loihi2 or a .toml file (default: loihi2)")
     sub.add_argument("--input-range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="real range of the input")
     sub.add_argument("--input-step", type=float, metavar="S", help="real value of one input code")
@@ -143,6 +145,10 @@ def parser() -> argparse.ArgumentParser:
     sub = command("doctor", doctor, "say what this machine has and what is missing")
     sub.add_argument("--lava-python", metavar="PYTHON", help="the Python 3.10 that has lava-nc")
     return top
+
+
+def _members(text: str) -> int | str:
+    return text if text == "levels" else int(text)
 
 
 def _positive(text: str) -> int:
@@ -219,7 +225,7 @@ def compile_(a: argparse.Namespace) -> int:
         for note in net.notes:
             out.print(f"[yellow]note[/]: {escape(note)}", soft_wrap=True)
         out.print(
-            f"{escape(a.output)}: {summary['neurons']} neurons of {net.members} members, in {seconds:.1f} s",
+            f"{escape(a.output)}: {summary['neurons']} neurons of {net.members or 'L'} members, in {seconds:.1f} s",
             soft_wrap=True,
         )
     return DONE

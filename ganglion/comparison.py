@@ -166,7 +166,7 @@ def compare(
     real = compile_model(
         model,
         steps=net.steps,
-        members=net.members,
+        members=net.members or "levels",
         target=None,
         input_range=None if source.saturate else source.real_range,
         input_step=None if source.saturate else source.scale,

@@ -53,7 +53,7 @@ def compile(
     model: onnx.ModelProto | str | PathLike[str],
     *,
     steps: int,
-    members: int,
+    members: int | Literal["levels"],
     target: str | PathLike[str] | targets.Target | None = "loihi2",
     input_range: tuple[float, float] | None = None,
     input_step: float | None = None,
@@ -63,7 +63,8 @@ def compile(
 
     model        an ONNX model, or its path, whose activations are staircases (QCFS, or quantised)
     steps        T, time-steps per sample
-    members      tau, integrate-and-fire members per Group Neuron
+    members      tau, integrate-and-fire members per Group Neuron; "levels": of each as many as its activation has
+                 levels, with which one step is exact even where activations differ in L
     target       whose integers the network uses: "loihi1", "loihi2", a .toml file; None stops before
                  quantisation and gives the float network
     input_range  lowest and highest real value of the input; by default what the model says of itself, else
@@ -77,7 +78,7 @@ def compile(
     """
     from ganglion import frontend
 
-    steps, members = whole("steps", steps), whole("members", members)
+    steps, tau = whole("steps", steps), 0 if members == "levels" else whole("members", members)
     if input_range is not None:
         input_range = _pair(input_range)
     chip = (
@@ -85,7 +86,7 @@ def compile(
     )
     path: list[passes.Pass] = [
         passes.compose,
-        partial(passes.group, members=members),
+        partial(passes.group, members=tau),
         partial(passes.schedule, steps=steps),
     ]
     if chip is not None:

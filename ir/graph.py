@@ -33,9 +33,9 @@ class Graph:
     """A network at one stage.
 
     `ops` is in topological order (the feedback of lateral inhibition is not an edge of it). `steps` is T,
-    the window's length, 0 before scheduling. `members` is tau as asked for. `target` names the hardware
-    whose integer formats the network has; `source` is the checksum of its model.
-    `notes` are what the passes want the user to know.
+    the window's length, 0 before scheduling. `members` is tau as asked for (0: each activation's levels).
+    `target` names the hardware whose integer formats the network has; `source` is the checksum of its
+    model. `notes` are what the passes want the user to know.
     """
 
     ops: tuple[Op, ...]

@@ -119,6 +119,23 @@ def test_simulate(files: Path, net: Path, capsys: pytest.CaptureFixture[str]) ->
     assert json.loads((files / "t.json").read_text(encoding="utf-8")) == first
 
 
+def test_as_many_members_as_levels(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, out = str(files / "model.onnx"), str(files / "n.onnx")
+    arguments = ["compile", model, "-o", out, "--steps", "1", "--input-range", "0", "1", "--members"]
+    assert main([*arguments, "levels"]) == 0
+    (population,) = ganglion.load(out).populations
+    assert isinstance(population, ganglion.ir.GroupNeuron)
+    assert population.members == 4
+    x = np.load(files / "X.npy")
+    result = ganglion.compare(model, out, x)
+    assert result.equal
+    assert result.distance["float"] is not None
+    assert result.distance["float"] < 1e-5
+    with pytest.raises(SystemExit):
+        main([*arguments, "many"])
+    assert "invalid" in capsys.readouterr().err
+
+
 def test_dump_ir(files: Path) -> None:
     arguments = ["compile", str(files / "model.onnx"), "-o", str(files / "n.onnx"), "--steps", "1", "--members", "1"]
     assert main([*arguments, "--dump-ir", str(files / "ir")]) == 0

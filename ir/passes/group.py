@@ -15,7 +15,7 @@ from ganglion.ir.ops import GroupNeuron, Input, Op, Projection, Staircase
 
 
 def group(graph: Graph, members: int) -> Graph:
-    """COMPOSED -> GROUPED, with `members` = tau members in every cluster."""
+    """COMPOSED -> GROUPED, with `members` = tau members in every cluster; 0: as many as the staircase has levels."""
     value_of_a_spike: dict[str, float] = {}
     ops: list[Op] = []
     for op in graph.ops:
@@ -24,7 +24,8 @@ def group(graph: Graph, members: int) -> Graph:
         elif isinstance(op, Projection):
             op = replace(op, weight=op.weight * value_of_a_spike[op.inputs[0]])
         elif isinstance(op, Staircase):
-            q = op.step * op.levels / members
+            tau = members or op.levels
+            q = op.step * op.levels / tau
             value_of_a_spike[op.name] = q
             op = GroupNeuron(
                 name=op.name,
@@ -32,8 +33,8 @@ def group(graph: Graph, members: int) -> Graph:
                 origin=op.origin,
                 bias=op.bias,
                 unit=np.array(1.0),
-                thresholds=(np.arange(1, members + 1) - 0.5) * q,
-                inhibition=np.full(members, q),
+                thresholds=(np.arange(1, tau + 1) - 0.5) * q,
+                inhibition=np.full(tau, q),
                 scale=q,
             )
         ops.append(op)

@@ -12,7 +12,7 @@ from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from ganglion.ir import Array, Graph, GroupNeuron, LateralInhibition, Projection, passes
+from ganglion.ir import Array, Graph, GroupNeuron, LateralInhibition, Projection, Staircase, passes
 from ganglion.simulator import arithmetic, simulate
 from tests import networks, oracle
 
@@ -31,9 +31,9 @@ def different(a: Any, b: Any) -> bool:
 # Theorem 1: at T = 1 and tau = L the spiking network computes the staircase network exactly.
 
 
-def breaks_theorem_1(graph: Graph, x: Array) -> bool:
-    levels = next(op.levels for op in graph.ops if op.mnemonic == "staircase")  # type: ignore[attr-defined]
-    net = networks.scheduled(graph, steps=1, members=levels)
+def breaks_theorem_1(graph: Graph, x: Array, members: int | None = None) -> bool:
+    levels = next(op.levels for op in graph.of(Staircase))
+    net = networks.scheduled(graph, steps=1, members=levels if members is None else members)
     run = simulate(net, x, engine="step", record="all")
     for i, sample in enumerate(x):
         expected = oracle.staircase_network(graph, sample)
@@ -51,6 +51,15 @@ def breaks_theorem_1(graph: Graph, x: Array) -> bool:
 @FEW
 def test_theorem_1(graph: Graph) -> None:
     assert not breaks_theorem_1(graph, networks.samples(graph, 2))
+
+
+@given(networks.imported(), st.integers(0, 100))
+@FEW
+def test_theorem_1_where_activations_differ_in_levels(graph: Graph, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    ops = [replace(op, levels=2 ** int(rng.integers(0, 4))) if isinstance(op, Staircase) else op for op in graph.ops]
+    mixed = graph.rebuild(ops)
+    assert not breaks_theorem_1(mixed, networks.samples(mixed, 2), members=0)
 
 
 def test_theorem_1_notices_a_strict_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
