@@ -62,7 +62,7 @@ def import_model(
     high; they go before what the model's metadata says. A model that quantises its own input needs neither.
 
     The values of the result are real numbers in the model's units, without the batch axis; activations are
-    staircases (QCFS, Bu et al., ICLR 2022, equation 9). Raises `InputError` for an unusable file, range or
+    staircases (QCFS, Bu et al., ICLR 2022). Raises `InputError` for an unusable file, range or
     step, and one `CompileError` that names every node that cannot be compiled and says why.
     """
     done = translate(read(source), input_range=input_range, input_step=input_step, name=title(source))

@@ -90,7 +90,7 @@ def group_neuron_network(graph: Any, q: dict[str, Array], codes: Array) -> dict[
     """Spike counts (T, *shape) of every population for one sample of integer codes, and the readout's potential.
 
     The paper's equations, layer by layer: all members of a cluster see the same current, and every spike
-    of any of them takes q from the membranes of all (Lv et al., ICASSP 2024, section 3).
+    of any of them takes q from the membranes of all (Lv et al., ICASSP 2024).
     """
     values: dict[str, Array] = {}
     for op in graph.ops:

@@ -55,7 +55,7 @@ class Reshape(Op):
 class Staircase(Op):
     """A quantised activation: y = step * clip(floor((sum of inputs + bias) / step + 1/2), 0, levels).
 
-    `step` is theta / levels (QCFS, Bu et al., ICLR 2022, equation 9). The value of the op is y in real
+    `step` is theta / levels (QCFS, Bu et al., ICLR 2022). The value of the op is y in real
     units, though its type counts the levels.
     """
 

@@ -46,7 +46,7 @@ class Membrane(Op):
 class GroupNeuron(Membrane):
     """tau integrate-and-fire members with one shared membrane history and staggered thresholds.
 
-    At each step of a window, with k = 1..tau (Lv et al., ICASSP 2024, equations 7 to 10):
+    At each step of a window, with k = 1..tau (Group Neuron, Lv et al., ICASSP 2024, arXiv 2402.19061):
 
         V <- V + input + bias
         n <- number of k with V >= thresholds[k]

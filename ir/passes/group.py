@@ -1,7 +1,7 @@
 """group: every staircase becomes a Group Neuron of tau members; weights then act on spike counts.
 
 theta = step * levels and q = theta / tau: member k of the cluster fires at (k - 1/2) * q, each spike
-inhibits the cluster by q and stands for the real value q (Lv et al., ICASSP 2024, section 3).
+inhibits the cluster by q and stands for the real value q (Lv et al., ICASSP 2024).
 """
 
 from __future__ import annotations

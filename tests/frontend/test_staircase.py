@@ -27,7 +27,7 @@ def steps_of(function: Function, thresholds: Array) -> tuple[Array, Array]:
     form=st.integers(0, 3),
 )
 def test_qcfs_in_any_form_is_recovered(theta: float, levels: int, form: int) -> None:
-    """Bu et al., ICLR 2022, equation 9, in float32."""
+    """The clip-floor-shift activation of Bu et al. (ICLR 2022), in float32."""
     t, n, half = np.float32(theta), np.float32(levels), np.float32(0.5)
 
     def qcfs(x: Array) -> Array:
