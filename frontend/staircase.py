@@ -33,8 +33,9 @@ class NotAStaircaseError(ValueError):
 class Fit:
     """y = base + rise * clip(floor(x / step + shift), 0, levels).
 
-    QCFS (Bu et al., ICLR 2022) has shift = 1/2, rise = step = theta / levels, base = 0. Exact cases are recognised: `shift` is a multiple of 1/2 and `rise` equals `step` where they do so to within
-    the rounding of the function. `thresholds` (levels,) are the smallest inputs that reach each level.
+    QCFS (Bu et al., ICLR 2022) has shift = 1/2, rise = step = theta / levels, base = 0. Exact cases are
+    recognised: `shift` is a multiple of 1/2 and `rise` equals `step` where they do so to within the rounding
+    of the function. `thresholds` (levels,) are the smallest inputs that reach each level.
     """
 
     step: float
