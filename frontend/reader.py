@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from onnx_ir.passes.common import CheckerPass, InlinePass, RemoveInitializersFromInputsPass
 
 from ganglion.errors import CompileError, InputError
+from ganglion.ir.file import DOMAIN
 
 from .normalise import normalise
 from .values import FLOATS, is_onnx, name_of
@@ -21,7 +22,6 @@ from .values import FLOATS, is_onnx, name_of
 Source: TypeAlias = str | os.PathLike[str] | onnx.ModelProto | ir.Model
 
 OLDEST_OPSET = 13
-COMPILED = "ai.ganglion"  # the domain of compiled networks
 UNBOUNDED_IS_FINE = ("Clip", "Min", "Max", "Where")  # ops that may be given an infinite constant
 
 
@@ -39,7 +39,7 @@ def read(source: Source) -> ir.Model:
 def load(source: Source) -> ir.Model:
     """The model as it is in the file: checked, functions inlined, every node with a name of its own."""
     model, label = _open(source)
-    if COMPILED in model.opset_imports:
+    if DOMAIN in model.opset_imports:
         raise InputError(
             f"{label}: is a compiled network, not a model", hint="give the ONNX model it was compiled from"
         )

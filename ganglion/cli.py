@@ -14,7 +14,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +191,7 @@ def compile_(a: argparse.Namespace) -> int:
             dumped.append(folder / f"{len(dumped)}-{name}.txt")
             dumped[-1].write_text(to_text(graph) + "\n", encoding="utf-8")
 
-    with err.status("compiling") if err.is_terminal else _quiet():
+    with err.status("compiling") if err.is_terminal else nullcontext():
         net = ganglion.compile(
             a.model,
             steps=a.steps,
@@ -373,11 +373,6 @@ def _give(a: argparse.Namespace, result: dict[str, Any], table: Table | None) ->
         write_whole(a.json, (text + "\n").encode())
     if table is not None:
         out.print(table)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    yield
 
 
 @contextmanager

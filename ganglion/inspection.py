@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 
 from ganglion.errors import InputError
-from ganglion.ir import Graph, Membrane, Op, to_text
+from ganglion.ir import Graph, Op, to_text
 from ganglion.ir.file import DOMAIN, load
 from ganglion.ir.text import SMALL, array_text
 from ganglion.ir.types import Spikes
@@ -64,8 +64,6 @@ def _op(graph: Graph, op: Op) -> dict[str, Any]:
     else:
         kind["integer"] = value.integer
     attributes = {f.name: _value(getattr(op, f.name)) for f in fields(op) if f.name not in ("name", "inputs", "origin")}
-    if isinstance(op, Membrane) and op.interval is not None:
-        attributes["interval"] = list(op.interval)
     return {
         "name": op.name,
         "op": op.mnemonic,

@@ -7,6 +7,7 @@ simulator calls `apply` with the float type that it has proved exact.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -146,7 +147,7 @@ def _scaled_after(first: Projection, second: OneToOne, middle: Shape) -> Project
     if not isinstance(first, Conv2d) or second.weight.ndim > 1:
         return None
     scale = np.broadcast_to(second.weight, middle[:1])
-    return _conv_like(first, weight=first.weight * scale[:, None, None, None])
+    return replace(first, weight=first.weight * scale[:, None, None, None])
 
 
 def _scaled_before(first: OneToOne, second: Conv2d) -> Projection | None:
@@ -155,13 +156,7 @@ def _scaled_before(first: OneToOne, second: Conv2d) -> Projection | None:
     out, fan_in = second.weight.shape[:2]
     scale = np.broadcast_to(first.weight, (fan_in * second.groups,)).reshape(second.groups, 1, fan_in)
     grouped = second.weight.reshape(second.groups, out // second.groups, fan_in, *second.weight.shape[2:])
-    return _conv_like(second, weight=(grouped * scale[..., None, None]).reshape(second.weight.shape))
-
-
-def _conv_like(op: Conv2d, weight: Array) -> Conv2d:
-    return Conv2d(
-        name="", weight=weight, strides=op.strides, pads=op.pads, dilations=op.dilations, groups=op.groups
-    )  # fmt: skip
+    return replace(second, weight=(grouped * scale[..., None, None]).reshape(second.weight.shape))
 
 
 def compose_convolutions(first: Conv2d, second: Conv2d, shape: Shape) -> Conv2d | None:
@@ -196,7 +191,7 @@ def _undilated(op: Conv2d) -> Conv2d:
     (dh, dw), (kh, kw) = op.dilations, op.weight.shape[2:]
     weight = np.zeros((*op.weight.shape[:2], dh * (kh - 1) + 1, dw * (kw - 1) + 1))
     weight[:, :, ::dh, ::dw] = op.weight
-    return Conv2d(name="", weight=weight, strides=op.strides, pads=op.pads, groups=op.groups)
+    return replace(op, weight=weight, dilations=(1, 1))
 
 
 def full_kernel(op: Conv2d) -> Array:
@@ -267,4 +262,4 @@ def add(first: Projection, second: Projection, shape: Shape) -> Projection | Non
 
 
 def _ungrouped(op: Conv2d) -> Conv2d:
-    return Conv2d(name="", weight=full_kernel(op), strides=op.strides, pads=op.pads, dilations=op.dilations)
+    return replace(op, weight=full_kernel(op), groups=1)

@@ -42,6 +42,13 @@ ALLOWED: dict[Stage, tuple[type[Op], ...]] = {
     Stage.QUANTIZED: SPIKING,
     Stage.CLUSTERED: (Input, Projection, IntegrateFire, LateralInhibition, Cluster, Readout),
 }
+INTEGER_FIELDS: dict[type[Op], tuple[str, ...]] = {
+    Projection: ("weight",),
+    Membrane: ("bias",),
+    GroupNeuron: ("thresholds", "inhibition"),
+    IntegrateFire: ("threshold",),
+    LateralInhibition: ("weights",),
+}
 
 
 def verify(graph: Graph) -> None:
@@ -97,14 +104,7 @@ def paths_are_balanced(graph: Graph) -> Iterator[str]:
 
 def everything_is_integer(graph: Graph) -> Iterator[str]:
     for op in graph.ops:
-        arrays = {
-            Projection: ("weight",),
-            Membrane: ("bias",),
-            GroupNeuron: ("thresholds", "inhibition"),
-            IntegrateFire: ("threshold",),
-            LateralInhibition: ("weights",),
-        }
-        for kind, names in arrays.items():
+        for kind, names in INTEGER_FIELDS.items():
             for name in names if isinstance(op, kind) else ():
                 array = getattr(op, name)
                 if array is not None and not is_integer(array):

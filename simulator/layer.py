@@ -117,7 +117,8 @@ class LayerEngine:
         return np.asarray(np.sum(counts, axis=0, dtype=arithmetic.count_type(len(counts))))
 
     def readout(self, op: Readout) -> Array:
-        return np.cumsum(self.drive(op), axis=0, dtype=None if self.drive(op).dtype.kind == "f" else np.int32)
+        drive = self.drive(op)
+        return np.cumsum(drive, axis=0, dtype=drive.dtype)
 
 
 RULES: dict[type[Op], Callable[[LayerEngine, Any], Array]] = {

@@ -160,7 +160,7 @@ def _project(op: Projection, value: Affine) -> Affine:
 def _bias(op: Op, inputs: list[Affine]) -> Affine:
     assert isinstance(op, Bias)
     (value,) = inputs
-    added = np.broadcast_to(per_channel(op.bias, value.view), value.view).reshape(value.native)
+    added = _over(op.bias, value.view).reshape(value.native)
     terms = tuple(replace(t, path=(*t.path, op)) for t in value.terms)
     return Affine(terms, _over(value.bias, value.native) + added, value.view)
 
