@@ -6,7 +6,8 @@ graph.py      the immutable graph and its stages
 verify.py     what must hold at each stage
 text.py       the printed form
 file.py       the ONNX container
-linear.py     composing real-valued linear maps
+linear/       linear maps on arrays, and composing them
+affine.py     a value between populations: a sum of linear maps and a bias
 interval.py   the proof that a membrane potential fits its width
 passes/       one file each: compose, group, schedule, quantize, expand_clusters
 """
@@ -20,18 +21,23 @@ from .ops import (
     Array,
     Bias,
     Cluster,
+    Concat,
     Conv2d,
     Dense,
+    Gather,
     GroupNeuron,
     Input,
     IntegrateFire,
     LateralInhibition,
+    MaxPool,
     Membrane,
     OneToOne,
     Op,
     Projection,
+    Range,
     Readout,
     Reshape,
+    Sparse,
     Staircase,
     Sum,
     is_integer,
@@ -46,22 +52,27 @@ __all__ = [
     "Array",
     "Bias",
     "Cluster",
+    "Concat",
     "Conv2d",
     "Current",
     "Dense",
+    "Gather",
     "Graph",
     "GroupNeuron",
     "Input",
     "IntegrateFire",
     "LateralInhibition",
+    "MaxPool",
     "Membrane",
     "OneToOne",
     "Op",
     "Potential",
     "Projection",
+    "Range",
     "Readout",
     "Reshape",
     "Shape",
+    "Sparse",
     "Spikes",
     "Stage",
     "Staircase",

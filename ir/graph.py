@@ -11,7 +11,18 @@ import networkx as nx
 
 from ganglion.errors import CompileError, InternalError
 
-from .ops import Cluster, GroupNeuron, Input, IntegrateFire, LateralInhibition, Membrane, Op, Projection, Readout
+from .ops import (
+    Cluster,
+    GroupNeuron,
+    Input,
+    IntegrateFire,
+    LateralInhibition,
+    MaxPool,
+    Membrane,
+    Op,
+    Projection,
+    Readout,
+)
 from .types import Type, dims
 
 SomeOp = TypeVar("SomeOp", bound=Op)
@@ -103,8 +114,8 @@ class Graph:
 
     @property
     def populations(self) -> list[Op]:
-        """The ops whose spike counts stand for activations: Group Neurons, or clusters of members."""
-        return [op for op in self.ops if isinstance(op, (GroupNeuron, Cluster))]
+        """The ops whose spike counts stand for activations: Group Neurons, or clusters of members, and pools."""
+        return [op for op in self.ops if isinstance(op, (GroupNeuron, Cluster, MaxPool))]
 
     @property
     def depth(self) -> int:

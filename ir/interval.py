@@ -21,7 +21,7 @@ HUGE = np.iinfo(np.int64).max // 4
 
 def potential_bounds(graph: Graph, op: Membrane) -> tuple[int, int]:
     """The lowest and highest potential that any neuron of `op` can have within a window, before or after the reset."""
-    channels = graph.typeof(op.name).shape[0]
+    channels = graph.typeof(op.inputs[0]).shape[0]
     projections = [(p, graph.typeof(p.inputs[0])) for p in (graph[name] for name in op.inputs)]
     step = bias_bounds(op.bias, channels)
     for projection, source in projections:

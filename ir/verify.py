@@ -15,13 +15,17 @@ from .interval import potential_bounds
 from .ops import (
     Bias,
     Cluster,
+    Concat,
+    Gather,
     GroupNeuron,
     Input,
     IntegrateFire,
     LateralInhibition,
+    MaxPool,
     Membrane,
     Op,
     Projection,
+    Range,
     Readout,
     Reshape,
     Staircase,
@@ -33,14 +37,14 @@ from .types import Spikes, signed_bits
 
 LIMIT = 32  # bits of the integers in which every engine computes; a target's own width is proved by `quantize`
 
-SPIKING = (Input, Projection, GroupNeuron, Readout)
+SPIKING = (Input, Projection, GroupNeuron, MaxPool, Readout)
 ALLOWED: dict[Stage, tuple[type[Op], ...]] = {
-    Stage.IMPORTED: (Input, Projection, Bias, Sum, Reshape, Staircase, Readout),
-    Stage.COMPOSED: (Input, Projection, Staircase, Readout),
+    Stage.IMPORTED: (*(Input, Projection, Bias, Sum, Concat, Gather, Reshape, Range, Staircase, MaxPool, Readout),),
+    Stage.COMPOSED: (Input, Projection, Staircase, MaxPool, Readout),
     Stage.GROUPED: SPIKING,
     Stage.SCHEDULED: SPIKING,
     Stage.QUANTIZED: SPIKING,
-    Stage.CLUSTERED: (Input, Projection, IntegrateFire, LateralInhibition, Cluster, Readout),
+    Stage.CLUSTERED: (Input, Projection, IntegrateFire, LateralInhibition, Cluster, MaxPool, Readout),
 }
 INTEGER_FIELDS: dict[type[Op], tuple[str, ...]] = {
     Projection: ("weight",),

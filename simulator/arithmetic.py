@@ -8,11 +8,12 @@ below 2^53. A network that is not quantised yet runs through the same functions 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from ganglion.errors import InternalError
-from ganglion.ir import Array, Projection, Shape, Spikes, Type, is_integer, linear, per_channel
+from ganglion.ir import Array, MaxPool, Projection, Shape, Spikes, Type, is_integer, linear, per_channel
 
 EXACT = ((1 << 24, np.dtype(np.float32)), (1 << 53, np.dtype(np.float64)))
 
@@ -67,3 +68,21 @@ def reset(potential: Array, counts: Array, inhibition: Sequence[Array]) -> Array
     for k, amount in enumerate(inhibition):
         potential = potential - (counts > k) * amount
     return potential
+
+
+def window_maximum(op: MaxPool, potential: Array) -> Array:
+    """The largest potential (B, C, H, W) in every window of `op`: (B, C, H', W')."""
+    lowest = np.iinfo(potential.dtype).min if is_integer(potential) else -np.inf
+    top, left, bottom, right = op.pads
+    padded = np.pad(potential, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=lowest)
+    (kh, kw), (sh, sw), (dh, dw) = op.kernel, op.strides, op.dilations
+    reach = (dh * (kh - 1) + 1, dw * (kw - 1) + 1)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, reach, (2, 3))[:, :, ::sh, ::sw, ::dh, ::dw]
+    return np.asarray(windows.max(axis=(4, 5)))
+
+
+def spike_type(kind: Spikes, potential: Array) -> np.dtype[Any]:
+    """The type in which counts of `kind` are sent, where they come from `potential`: real ones stay real."""
+    if not is_integer(potential):
+        return potential.dtype
+    return count_type(kind.high) if kind.low >= 0 and kind.high < 1 << 15 else np.dtype(np.int32)

@@ -21,11 +21,14 @@ from ganglion.ir import (
     Input,
     IntegrateFire,
     LateralInhibition,
+    MaxPool,
     Membrane,
     OneToOne,
     Op,
     Projection,
     Readout,
+    Sparse,
+    Spikes,
     per_channel,
 )
 
@@ -116,6 +119,15 @@ class LayerEngine:
         counts = [self.values[name] for name in op.inputs]
         return np.asarray(np.sum(counts, axis=0, dtype=arithmetic.count_type(len(counts))))
 
+    def max_pool(self, op: MaxPool) -> Array:
+        kind = self.graph.typeof(op.name)
+        assert isinstance(kind, Spikes)
+        drive = self.drive(op)
+        potential = np.cumsum(drive, axis=0, dtype=drive.dtype)
+        peak = arithmetic.window_maximum(op, potential.reshape(-1, *drive.shape[2:]))
+        peak = peak.reshape(*drive.shape[:2], *peak.shape[1:])
+        return np.diff(peak, axis=0, prepend=0).astype(arithmetic.spike_type(kind, peak))
+
     def readout(self, op: Readout) -> Array:
         drive = self.drive(op)
         return np.cumsum(drive, axis=0, dtype=drive.dtype)
@@ -125,9 +137,11 @@ RULES: dict[type[Op], Callable[[LayerEngine, Any], Array]] = {
     Dense: LayerEngine.projection,
     Conv2d: LayerEngine.projection,
     OneToOne: LayerEngine.projection,
+    Sparse: LayerEngine.projection,
     GroupNeuron: LayerEngine.group_neuron,
     IntegrateFire: LayerEngine.member,
     LateralInhibition: LayerEngine.lateral_inhibition,
     Cluster: LayerEngine.cluster,
+    MaxPool: LayerEngine.max_pool,
     Readout: LayerEngine.readout,
 }

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from ganglion.errors import GanglionWarning, InputError
-from ganglion.ir import Array, Graph, Projection, Spikes, Stage, is_integer, size
+from ganglion.ir import Array, Graph, Input, MaxPool, Projection, Spikes, Stage, is_integer, size
 
 from . import arithmetic
 from .layer import LayerEngine
@@ -154,7 +154,7 @@ class Keeper:
             if isinstance(kind, Spikes):
                 signed = kind.low < 0 or kind.high >= 1 << 15
                 dtype: np.dtype[np.generic] = np.dtype(np.int32) if signed else arithmetic.count_type(kind.high)
-                if real and name == graph.input.name:
+                if real and isinstance(graph[name], (Input, MaxPool)):  # an unrounded input
                     dtype = np.dtype(np.float64)
             else:
                 dtype = np.dtype(np.float64) if real else np.dtype(np.int32)

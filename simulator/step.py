@@ -20,10 +20,12 @@ from ganglion.ir import (
     Input,
     IntegrateFire,
     LateralInhibition,
+    MaxPool,
     Membrane,
     Op,
     Projection,
     Readout,
+    Spikes,
     per_channel,
 )
 
@@ -42,6 +44,7 @@ class StepEngine:
         self.memory = 2 + max((op.delay for op in graph.of(Projection)), default=0)
         self.sent: dict[str, dict[int, Any]] = {}
         self.potential: dict[str, Any] = {}
+        self.peak: dict[str, Any] = {}
 
     def run(self, codes: Array, record: Record, progress: Callable[[int, int], None] | None = None) -> None:
         """Send `codes` (lanes, samples, *shape) through the network.
@@ -77,7 +80,7 @@ class StepEngine:
         if op.bias is not None:
             V = V + per_channel(op.bias, self.graph.typeof(op.name).shape)
         if np.ndim(V) == 0:  # nothing has arrived, which only a network with wrong delays can bring about
-            V = np.zeros((1, *self.graph.typeof(op.name).shape), np.int32)
+            V = np.zeros((1, *self.graph.typeof(op.inputs[0]).shape), np.int32)
         if op.interval is not None and not (op.interval[0] <= V.min() and V.max() <= op.interval[1]):
             raise InternalError(f"the potential of '{op.name}' left its proven interval {op.interval}")
         self.potential[op.name] = V
@@ -102,6 +105,14 @@ class StepEngine:
         spikes = [self.sent[m][g] for m in op.inputs]
         return np.asarray(np.sum(spikes, axis=0, dtype=arithmetic.count_type(len(spikes))))
 
+    def max_pool(self, op: MaxPool, g: int, t: int) -> Array:
+        kind = self.graph.typeof(op.name)
+        assert isinstance(kind, Spikes)
+        peak = arithmetic.window_maximum(op, self.integrate(op, g, t))
+        growth = peak if t == 0 else peak - self.peak[op.name]
+        self.peak[op.name] = peak
+        return growth.astype(arithmetic.spike_type(kind, peak))
+
     def readout(self, op: Readout, g: int, t: int) -> Array:
         return np.asarray(self.integrate(op, g, t))
 
@@ -111,5 +122,6 @@ RULES: dict[type[Op], Callable[[StepEngine, Any, int, int], Array]] = {
     IntegrateFire: StepEngine.member,
     LateralInhibition: StepEngine.lateral_inhibition,
     Cluster: StepEngine.cluster,
+    MaxPool: StepEngine.max_pool,
     Readout: StepEngine.readout,
 }

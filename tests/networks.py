@@ -15,11 +15,14 @@ from ganglion import targets
 from ganglion.ir import (
     Array,
     Bias,
+    Concat,
     Conv2d,
     Dense,
+    Gather,
     Graph,
     GroupNeuron,
     Input,
+    MaxPool,
     Membrane,
     OneToOne,
     Op,
@@ -32,6 +35,8 @@ from ganglion.ir import (
     Sum,
     passes,
 )
+
+KINDS = ("conv", "residual", "shortcut", "pool", "max", "dense block", "transposed", "shuffle")
 
 
 @dataclass
@@ -55,7 +60,14 @@ class Builder:
         return self.rng.integers(-16, 17, shape) * scale
 
     def conv(
-        self, out: int, kernel: int, strides: int, pads: tuple[int, int, int, int], dilation: int, groups: int
+        self,
+        out: int,
+        kernel: int,
+        strides: int,
+        pads: tuple[int, int, int, int],
+        dilation: int,
+        groups: int,
+        upsample: int = 1,
     ) -> None:
         op = Conv2d(
             name=self.name("conv"),
@@ -65,6 +77,7 @@ class Builder:
             pads=pads,
             dilations=(dilation, dilation),
             groups=groups,
+            upsample=(upsample, upsample),
         )
         self.add(op, op.out_shape(self.shape))
 
@@ -86,6 +99,23 @@ class Builder:
             name=self.name("pool"), inputs=(self.value,), weight=weight, strides=(2, 2), groups=self.shape[0]
         )  # fmt: skip
         self.add(op, op.out_shape(self.shape))
+
+    def max_pool(self, kernel: int, strides: int, pads: tuple[int, int, int, int]) -> None:
+        one = np.array(1.0)
+        op = MaxPool(
+            name=self.name("max"), inputs=(self.value,), kernel=(kernel, kernel), strides=(strides, strides),
+            pads=pads, unit=one, scale=one,
+        )  # fmt: skip
+        channels, height, width = self.shape
+        rows = (height + pads[0] + pads[2] - kernel) // strides + 1
+        self.add(op, (channels, rows, (width + pads[1] + pads[3] - kernel) // strides + 1))
+
+    def concat(self, other: str, channels: int) -> None:
+        shape = (self.shape[0] + channels, *self.shape[1:])
+        self.add(Concat(name=self.name("concat"), inputs=(self.value, other)), shape)
+
+    def gather(self, picked: Array, shape: Shape) -> None:
+        self.add(Gather(name=self.name("gather"), inputs=(self.value,), index=picked.ravel(), shape=shape), shape)
 
     def dense(self, out: int) -> None:
         if len(self.shape) > 1:
@@ -125,7 +155,9 @@ def imported(draw: st.DrawFn, levels: tuple[int, ...] = (1, 2, 4, 8), blocks: in
 
 
 def _block(draw: st.DrawFn, b: Builder, level: int) -> None:
-    kind = draw(st.sampled_from(["conv", "residual", "shortcut", "pool"]))
+    kind = draw(
+        st.sampled_from(["conv", "residual", "shortcut", "pool", "max", "dense block", "transposed", "shuffle"])
+    )
     channels, height, width = b.shape
     if kind == "conv":
         groups = draw(st.sampled_from([g for g in (1, 2, 3) if channels % g == 0]))
@@ -139,6 +171,34 @@ def _block(draw: st.DrawFn, b: Builder, level: int) -> None:
             b.bias(draw(st.booleans()))
         if draw(st.booleans()):
             b.scale()
+        b.staircase(level)
+    elif kind == "max" and min(height, width) >= 2:
+        b.max_pool(2, draw(st.integers(1, 2)), (draw(st.integers(0, 1)), 0, 0, draw(st.integers(0, 1))))
+    elif kind == "dense block":  # what is joined stays linear, and is read twice
+        stem, shape = b.value, b.shape
+        b.conv(draw(st.integers(1, 2)), 3, 1, (1, 1, 1, 1), 1, 1)
+        b.concat(stem, channels)
+        joined, wide = b.value, b.shape
+        b.scale()
+        b.staircase(level)
+        b.conv(2, 1, 1, (0, 0, 0, 0), 1, 1)
+        b.concat(joined, wide[0])
+        b.staircase(level)
+        if min(height, width) >= 2 and draw(st.booleans()):
+            b.max_pool(2, 2, (0, 0, 0, 0))
+    elif kind == "transposed" and min(height, width) >= 2 and height * width <= 25:
+        b.conv(draw(st.integers(1, 2)), 2, 1, (draw(st.integers(-1, 1)), 1, 0, 1), 1, 1, upsample=2)
+        b.staircase(level)
+    elif kind == "shuffle":  # channels and places are taken in another order, before and after a population
+        neurons = np.arange(int(np.prod(b.shape))).reshape(b.shape)
+        order = draw(st.permutations(range(channels)))
+        b.gather(neurons[list(order)[: draw(st.integers(1, channels))]], (0,))
+        b.shape = (len(b.ops[-1].index) // (height * width), height, width)  # type: ignore[attr-defined]
+        b.ops[-1] = replace(b.ops[-1], shape=b.shape)  # type: ignore[call-arg]
+        b.conv(b.shape[0], 3, 1, (1, 1, 1, 1), 1, b.shape[0])
+        if draw(st.booleans()):
+            flipped = np.arange(int(np.prod(b.shape))).reshape(b.shape)[:, ::-1]
+            b.gather(flipped, b.shape)
         b.staircase(level)
     elif kind == "pool" and min(height, width) >= 2:
         b.pool()
@@ -182,8 +242,11 @@ def with_integer_parameters(graph: Graph, rng: np.random.Generator, largest_q: i
     """The scheduled `graph` with random integers for all parameters, and q of every population, () or (C,)."""
     spacing: dict[str, Array] = {}
     ops: list[Op] = []
+    pooled = {name for op in graph.of(MaxPool) for name in op.inputs}
     for op in graph.ops:
-        if isinstance(op, Projection):
+        if isinstance(op, Projection) and op.name in pooled:
+            op = replace(op, weight=op.weight.astype(np.int8))
+        elif isinstance(op, Projection):
             weight = rng.integers(-9, 10, op.weight.shape).astype(np.int8)
             op = replace(op, weight=weight, exponent=int(rng.integers(0, 3)))
         if isinstance(op, Membrane):

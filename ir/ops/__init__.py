@@ -1,7 +1,7 @@
 """The ops of the spiking IR, one class per concept.
 
-between import and composition   Bias, Sum, Reshape, Staircase (and projections with real weights)
-in every network                 Input, the projections Dense, Conv2d, OneToOne, Readout
+between import and composition   Bias, Sum, Concat, Gather, Reshape, Range, Staircase (projections have real weights)
+in every network                 Input, the projections Dense, Conv2d, OneToOne, Sparse, MaxPool, Readout
 graded form                      GroupNeuron
 cluster form                     IntegrateFire, LateralInhibition, Cluster
 """
@@ -9,15 +9,15 @@ cluster form                     IntegrateFire, LateralInhibition, Cluster
 from __future__ import annotations
 
 from .base import Array, Op, is_integer, per_channel
-from .imported import Bias, Reshape, Staircase, Sum
-from .populations import Cluster, GroupNeuron, IntegrateFire, LateralInhibition, Membrane, Readout
-from .projections import Conv2d, Dense, OneToOne, Projection
+from .imported import Bias, Concat, Gather, Range, Reshape, Staircase, Sum
+from .populations import Cluster, GroupNeuron, IntegrateFire, LateralInhibition, MaxPool, Membrane, Readout
+from .projections import Conv2d, Dense, OneToOne, Projection, Sparse
 from .source import Input
 
 OPS: tuple[type[Op], ...] = (
-    Input, Conv2d, Dense, OneToOne,
-    Bias, Sum, Reshape, Staircase,
-    GroupNeuron, IntegrateFire, LateralInhibition, Cluster, Readout,
+    Input, Conv2d, Dense, OneToOne, Sparse,
+    Bias, Sum, Concat, Gather, Reshape, Range, Staircase,
+    GroupNeuron, IntegrateFire, LateralInhibition, Cluster, MaxPool, Readout,
 )  # fmt: skip
 BY_MNEMONIC: dict[str, type[Op]] = {op.mnemonic: op for op in OPS}
 
@@ -27,18 +27,23 @@ __all__ = [
     "Array",
     "Bias",
     "Cluster",
+    "Concat",
     "Conv2d",
     "Dense",
+    "Gather",
     "GroupNeuron",
     "Input",
     "IntegrateFire",
     "LateralInhibition",
+    "MaxPool",
     "Membrane",
     "OneToOne",
     "Op",
     "Projection",
+    "Range",
     "Readout",
     "Reshape",
+    "Sparse",
     "Staircase",
     "Sum",
     "is_integer",

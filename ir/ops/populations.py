@@ -26,12 +26,14 @@ class Membrane(Op):
     """Base of the populations that integrate.
 
     `unit` is the real value of one integer unit of the membrane potential (Delta, () or (C,); 1 before
-    quantisation), `interval` the range [low, high] that the potential provably never leaves.
+    quantisation), `interval` the range [low, high] that the potential provably never leaves. `grid`, () or (C,), is the
+    real value of which all that arrives is a whole multiple, where the model's own weights are integers.
     """
 
     bias: Array | None = None
     level: int = 0
     unit: Array
+    grid: Array | None = None
     interval: tuple[int, int] | None = None
 
     def input_shape(self, types: tuple[Type, ...]) -> Shape:
@@ -76,7 +78,8 @@ class GroupNeuron(Membrane):
         tables = (self.thresholds, self.inhibition)
         if self.members < 1 or any(t.shape not in ((self.members,), (self.members, shape[0])) for t in tables):
             raise self.fail(f"threshold tables of shape {self.thresholds.shape} do not fit {shape[0]} channels")
-        if (np.diff(self.thresholds, axis=0) <= 0).any() or (self.thresholds[0] <= 0).any():
+        gaps = np.diff(self.thresholds, axis=0)  # a model of integers may skip levels
+        if (gaps < 0).any() or (self.grid is None and not gaps.all()) or (self.thresholds[0] <= 0).any():
             raise self.fail(
                 f"the thresholds of '{self.name}' are not positive and strictly increasing in whole membrane units",
                 "its threshold is tiny beside its weights or the input's range: narrow --input-range, use fewer "
@@ -142,6 +145,46 @@ class Cluster(Op):
 
     def infer(self, *types: Type) -> Spikes:
         return Spikes(shape=self.same_shape(types, Spikes), low=0, high=len(types))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MaxPool(Membrane):
+    """The maximum over windows of space, exactly: it passes on the growth of the largest cumulative count.
+
+    Its membranes A lie at the places of its input, (C, H, W), and only integrate. At each step of a window:
+
+        A <- A + input
+        n <- (maximum of A over each window) - (what it was one step before; 0 at local step 0)
+
+    so that after T steps the counts add up to the maximum of the inputs' counts. Windows are those of ONNX `MaxPool`:
+    `pads` (top, left, bottom, right) never win. One spike stands for the real value `scale`, () or (C,). Every step
+    sends between `low` and `high` spikes, as its sources do.
+    """
+
+    mnemonic: ClassVar[str] = "max-pool"
+
+    kernel: tuple[int, int]
+    strides: tuple[int, int] = (1, 1)
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilations: tuple[int, int] = (1, 1)
+    scale: Array
+    low: int = 0
+    high: int = 0
+
+    def infer(self, *types: Type) -> Spikes:
+        shape = self.input_shape(types)
+        self.check_channelwise("the value of a spike", self.scale, shape)
+        if self.bias is not None or len(shape) != 3:
+            raise self.bug(f"pools (C, H, W) without a bias, got {shape}")
+        spatial = []
+        for axis in (0, 1):
+            reach = self.dilations[axis] * (self.kernel[axis] - 1) + 1
+            before, after = self.pads[axis], self.pads[axis + 2]
+            extent = shape[1 + axis] + before + after
+            if extent < reach or min(before, after) < 0 or max(before, after) >= reach:
+                raise self.fail(f"windows over {reach} places with pads {self.pads} do not fit {shape}")
+            spatial.append((extent - reach) // self.strides[axis] + 1)
+        return Spikes(shape=(shape[0], *spatial), low=self.low, high=self.high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -9,22 +9,28 @@ receiving population (one per channel, or one for all) and the exponent e of the
 
 Delta is as fine as the weights need it, finer (by exponents) where thresholds would be too coarse, and
 coarser where the membrane potential would not provably fit; the last costs weight bits and is noted.
+
+Where the model's own weights are integers (`grid`), they stay as they are: Delta is their unit, or a power of two
+finer; weights wider than the target's are the sum of two projections.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from ganglion.ir.graph import Graph, Stage
 from ganglion.ir.interval import Interval, bias_bounds, by_channel, current_bounds, window_bounds
-from ganglion.ir.ops import Array, GroupNeuron, Membrane, Op, Projection, per_channel
+from ganglion.ir.ops import Array, GroupNeuron, MaxPool, Membrane, Op, Projection, per_channel
 from ganglion.ir.types import Spikes
 from ganglion.targets import Target
 
 RESOLUTION = 128  # a spike's worth of membrane units that thresholds and biases should at least have
 READOUT_BITS = 4  # how much finer than the weights a readout's unit is, for the sake of its bias
+PLANE_BITS = 3  # of the exponent, which the upper bits of a wide weight may need
+WIDEST = 2**10  # a model's own integer weights are below this
 MIN_WEIGHT_BITS = 4  # below this a layer is refused rather than coarsened further
 
 
@@ -44,35 +50,84 @@ def quantize(graph: Graph, target: Target) -> Graph:
                 f"the projection needs an extra delay of {synapse.delay} steps; {target.name} has {target.max_delay}",
                 "the branches that meet here differ too much in depth",
             )
-    integer: dict[str, Op] = {}
+    integer: dict[str, list[Projection]] = {}
+    membranes: dict[str, Membrane] = {}
     notes: list[str] = []
     for op in graph.of(Membrane):
-        projections = [p for p in (graph[name] for name in op.inputs) if isinstance(p, Projection)]
-        sources = [s for s in (graph.typeof(p.inputs[0]) for p in projections) if isinstance(s, Spikes)]
-        units, interval, note = choose_units(
-            op, projections, sources, graph.typeof(op.name).shape[0], target, graph.steps
-        )
+        joined = [p for p in (graph[name] for name in op.inputs) if isinstance(p, Projection)]
+        sources = [s for s in (graph.typeof(p.inputs[0]) for p in joined) if isinstance(s, Spikes)]
+        shape = graph.typeof(op.inputs[0]).shape
+        layer = Layer(op, joined, sources, shape[0], target, graph.steps)
+        units, interval, note = given_units(layer) or choose_units(layer)
         notes += [note] if note else []
-        for p, exponent in zip(projections, units.exponents, strict=True):
-            integer[p.name] = quantize_projection(p, units.delta, exponent, target)
-        membrane = quantize_membrane(op, units.delta, graph.typeof(op.name).shape)
-        integer[op.name] = replace(membrane, interval=interval)
-    return graph.rebuild(
-        [integer.get(op.name, op) for op in graph.ops],
-        stage=Stage.QUANTIZED,
-        target=target.name,
-        notes=(*graph.notes, *notes),
-    )
+        for p, source, exponent in zip(joined, sources, units.exponents, strict=True):
+            integer[p.name] = planes(quantize_projection(p, units.delta, exponent, source), target)
+        inputs = tuple(p.name for q in joined for p in integer[q.name])
+        membranes[op.name] = replace(quantize_membrane(op, units.delta, shape), interval=interval, inputs=inputs)
+    ops: list[Op] = []
+    for other in graph.ops:
+        ops += integer.get(other.name, [membranes.get(other.name, other)])
+    return graph.rebuild(ops, stage=Stage.QUANTIZED, target=target.name, notes=(*graph.notes, *notes))
 
 
-def choose_units(
-    op: Membrane, projections: list[Projection], sources: list[Spikes], channels: int, target: Target, steps: int
-) -> tuple[Units, tuple[int, int], str]:
+@dataclass(frozen=True)
+class Layer:
+    """A membrane with the projections into it and their sources, as `quantize` looks at it."""
+
+    op: Membrane
+    projections: list[Projection]
+    sources: list[Spikes]
+    channels: int
+    target: Target
+    steps: int
+
+
+def given_units(layer: Layer) -> tuple[Units, tuple[int, int], str] | None:
+    """The format in which the model's own integer weights stay as they are; None where there is none."""
+    grid, op, target = layer.op.grid, layer.op, layer.target
+    if isinstance(op, MaxPool):
+        grid = np.array(1.0)
+    if grid is None or (grid.ndim and np.ptp(grid) and target.scales == "population"):
+        return None
+    for p, source in zip(layer.projections, layer.sources, strict=True):
+        weight = p.scaled(1 / p.part_of(grid, source.shape), source.shape)
+        if np.abs(weight - np.rint(weight)).max(initial=0) > 1e-6 or np.abs(weight).max(initial=0) >= WIDEST:
+            return None
+    spare = 0
+    if isinstance(op, GroupNeuron):
+        spare = int(np.ceil(np.log2(max(RESOLUTION * grid.max() / op.scale, 1))))
+    joined = list(zip(layer.projections, layer.sources, strict=True))
+    integers = [quantize_projection(p, grid, 0, source) for p, source in joined]
+    for finer in range(max(min(spare, target.max_exponent - PLANE_BITS), 0), -1, -1):
+        units = Units(grid * 2.0**-finer, (finer,) * len(joined))
+        low, high = bounds_with(layer, units, integers)
+        if -target.max_potential <= low.min() and high.max() <= target.max_potential:
+            return units, (int(low.min()), int(high.max())), ""
+    return None
+
+
+def planes(op: Projection, target: Target) -> list[Projection]:
+    """`op` as one projection, or two whose weights fit the target: its upper bits, and the lower ones."""
+    least, most = int(op.weight.min(initial=0)), int(op.weight.max(initial=0))
+    if -target.max_weight - 1 <= least and most <= target.max_weight:
+        return [op]
+    shift = next(k for k in range(1, 32) if least >> k >= -target.max_weight - 1 and most >> k <= target.max_weight)
+    upper = op.weight >> shift
+    lower = op.weight - (upper << shift)
+    found = [(op.name, upper, shift), (f"{op.name}#low", lower, 0)]
+    return [
+        replace(op, name=name, weight=part.astype(integer_type(part)), exponent=op.exponent + extra)
+        for name, part, extra in found[: 2 if lower.any() else 1]
+    ]
+
+
+def choose_units(layer: Layer) -> tuple[Units, tuple[int, int], str]:
     """The finest format in which the weights have all their bits and the membrane provably fits.
 
     With it, the interval that the potential never leaves, and a note where weight bits had to be given up.
     """
-    peaks = np.stack([np.abs(by_channel(p.weight, channels)).max(axis=1) for p in projections])
+    op, target, channels = layer.op, layer.target, layer.channels
+    peaks = np.stack([p.peaks(s.shape) for p, s in zip(layer.projections, layer.sources, strict=True)])
     largest = peaks.max(axis=1)
     smallest = largest[largest > 0].min(initial=largest.max())
     ratio = np.log2(np.where(largest > 0, largest, 1) / (smallest or 1))
@@ -87,9 +142,13 @@ def choose_units(
         wanted = int(np.ceil(np.log2(max(RESOLUTION * delta.max() / op.scale, 1))))
     spare = min(wanted, target.max_exponent - int(exponents.max()))
     coarser = np.zeros(channels, int)
+    integers: list[Projection] = []
     while True:
         units = Units(delta * 2.0 ** (coarser - spare), tuple(int(e) + spare for e in exponents))
-        low, high = bounds_with(op, projections, sources, channels, units, target, steps)
+        if not integers:
+            parts = zip(layer.projections, layer.sources, units.exponents, strict=True)
+            integers = [quantize_projection(p, units.delta, exponent, source) for p, source, exponent in parts]
+        low, high = bounds_with(layer, units, integers)
         misfits = (low < -target.max_potential) | (high > target.max_potential)
         if not misfits.any():
             break
@@ -97,6 +156,7 @@ def choose_units(
             spare -= 1
             continue
         coarser[slice(None) if shared else misfits] += 1
+        integers = []
         if coarser.max() > target.weight_bits - MIN_WEIGHT_BITS:
             raise op.fail(
                 f"the membrane potential of '{op.name}' may reach {max(int(-low.min()), int(high.max()))}; "
@@ -108,48 +168,50 @@ def choose_units(
         units = replace(units, delta=units.delta[0])
     interval = (int(low.min()), int(high.max()))
     if not coarser.any():
-        return units, interval, ""
+        given = op.grid is not None
+        note = f"{op.name}: the model's integer weights do not fit {target.name} as they are: they are rounded anew"
+        return units, interval, note if given else ""
     return (
         units,
         interval,
         (
             f"{op.name}: in {int((coarser > 0).sum())} of {channels} channels the weights use only "
             f"{target.weight_bits - int(coarser.max())} of {target.weight_bits} bits, so that the membrane potential "
-            f"provably fits {target.membrane_bits} bits over {steps} steps"
+            f"provably fits {target.membrane_bits} bits over {layer.steps} steps"
         ),
     )
 
 
-def bounds_with(
-    op: Membrane,
-    projections: list[Projection],
-    sources: list[Spikes],
-    channels: int,
-    units: Units,
-    target: Target,
-    steps: int,
-) -> Interval:
-    """Bounds of the potential, per channel, if `op` and its projections were quantised with `units`."""
-    shape = (channels,)
-    membrane = quantize_membrane(replace(op, bias=None), units.delta, shape)
-    bias = None if op.bias is None else rounded(by_channel(op.bias, channels), units.delta[:, None])
+def bounds_with(layer: Layer, units: Units, integers: list[Projection]) -> Interval:
+    """Bounds of the potential, per channel, with the integer weights of `integers` and the format `units`."""
+    op, channels = layer.op, layer.channels
+    membrane = quantize_membrane(replace(op, bias=None), units.delta, (channels,))
+    bias = None if op.bias is None else rounded(by_channel(op.bias, channels), per_row(units.delta))
     low, high = bias_bounds(bias, channels)
-    for p, source, exponent in zip(projections, sources, units.exponents, strict=True):
-        below, above = current_bounds(quantize_projection(p, units.delta, exponent, target), source)
+    for p, source, exponent in zip(integers, layer.sources, units.exponents, strict=True):
+        below, above = current_bounds(replace(p, exponent=exponent), source)
         low, high = low + below, high + above
     tables = (membrane.thresholds, membrane.inhibition) if isinstance(membrane, GroupNeuron) else None
-    return window_bounds((low, high), tables, steps)
+    return window_bounds((low, high), tables, layer.steps)
 
 
-def quantize_projection(op: Projection, delta: Array, exponent: int, target: Target) -> Projection:
+def per_row(delta: Array) -> Array:
+    """delta, () or (C,), in a form that broadcasts over rows by channel."""
+    return delta if delta.ndim == 0 else delta[:, None]
+
+
+def quantize_projection(op: Projection, delta: Array, exponent: int, source: Spikes) -> Projection:
     """`op` with integer weights in units of delta * 2^exponent, delta () or (C,) over the receiving channels."""
-    scale = delta * 2.0**exponent
-    if scale.ndim == 0 or op.weight.ndim == 0:
-        weight = np.rint(op.weight / scale)
-    else:
-        weight = np.rint(op.weight / scale.reshape(-1, *(1,) * (op.weight.ndim - 1)))
-    dtype = np.int8 if target.weight_bits <= 8 else np.int16 if target.weight_bits <= 16 else np.int32
-    return replace(op, weight=weight.astype(dtype), exponent=exponent)
+    scale = op.part_of(delta * 2.0**exponent, source.shape)
+    weight = np.asarray(op.scaled(1 / scale, source.shape))
+    np.rint(weight, out=weight)
+    return replace(op, weight=weight.astype(integer_type(weight)), exponent=exponent)
+
+
+def integer_type(values: Array) -> type[np.signedinteger[Any]]:
+    """The smallest of int8, int16 and int32 that holds `values`."""
+    least, most = values.min(initial=0), values.max(initial=0)
+    return next(t for t in (np.int8, np.int16, np.int32) if np.iinfo(t).min <= least and most <= np.iinfo(t).max)
 
 
 def quantize_membrane(op: Membrane, delta: Array, shape: tuple[int, ...]) -> Membrane:

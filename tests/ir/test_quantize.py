@@ -17,10 +17,12 @@ from ganglion.ir import (
     Graph,
     GroupNeuron,
     Input,
+    MaxPool,
     Membrane,
     OneToOne,
     Projection,
     Readout,
+    Sparse,
     Staircase,
     Sum,
     interval,
@@ -64,7 +66,7 @@ def test_every_number_fits_the_target(net: Graph) -> None:
         assert membrane.interval == interval.potential_bounds(net, membrane)
         expected = (
             ()
-            if target.scales == "population" or isinstance(membrane, Readout)
+            if target.scales == "population" or isinstance(membrane, (MaxPool, Readout))
             else net.typeof(membrane.name).shape[:1]
         )
         assert membrane.unit.shape == expected
@@ -79,14 +81,18 @@ def test_the_formulas(graph: Graph, steps: int, members: int) -> None:
     for op in net.of(Membrane):
         before = real[op.name]
         assert isinstance(before, Membrane)
-        channels = net.typeof(op.name).shape[0]
+        channels = net.typeof(op.inputs[0]).shape[0]
         delta = np.broadcast_to(op.unit, (channels,))
         for name in op.inputs:
             p, q = real[name], net[name]
             assert isinstance(p, Projection)
             assert isinstance(q, Projection)
-            if p.weight.ndim:
-                unit = delta.reshape(-1, *(1,) * (p.weight.ndim - 1)) * 2.0**q.exponent
+            reached = delta[q.offset : q.offset + q.map_shape(net.typeof(q.inputs[0]).shape)[0]]
+            if isinstance(q, Sparse):
+                unit = reached[q.channel_of()] * 2.0**q.exponent
+                np.testing.assert_array_equal(q.weight, np.rint(p.weight / unit))
+            elif p.weight.ndim:
+                unit = reached.reshape(-1, *(1,) * (p.weight.ndim - 1)) * 2.0**q.exponent
                 np.testing.assert_array_equal(q.weight, np.rint(p.weight / unit))
         if before.bias is not None and op.bias is not None:
             np.testing.assert_array_equal(

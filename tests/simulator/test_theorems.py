@@ -12,7 +12,7 @@ from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from ganglion.ir import Array, Graph, GroupNeuron, LateralInhibition, Projection, Staircase, passes
+from ganglion.ir import Array, Graph, GroupNeuron, LateralInhibition, MaxPool, Projection, Staircase, passes
 from ganglion.simulator import arithmetic, simulate
 from tests import networks, oracle
 
@@ -32,13 +32,15 @@ def different(a: Any, b: Any) -> bool:
 
 
 def breaks_theorem_1(graph: Graph, x: Array, members: int | None = None) -> bool:
-    levels = next(op.levels for op in graph.of(Staircase))
+    levels = next((op.levels for op in graph.of(Staircase)), 1)
     net = networks.scheduled(graph, steps=1, members=levels if members is None else members)
     run = simulate(net, x, engine="step", record="all")
     for i, sample in enumerate(x):
         expected = oracle.staircase_network(graph, sample)
         for name, counts in run.counts.items():
             population = net[name]
+            if isinstance(population, MaxPool):  # its counts lack the input's zero point; what reads it is compared
+                continue
             assert isinstance(population, GroupNeuron)
             if (counts[0, i].reshape(-1) * population.scale != expected[name].reshape(-1)).any():
                 return True
