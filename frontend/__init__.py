@@ -4,10 +4,13 @@ reader.py       loads and checks a file or a model in memory
 normalise.py    static shapes, folded constants (fold.py), no straight-through estimators
 activations.py  finds the elementwise parts that are a function of one value
 scalar.py       evaluates such a part with onnxruntime
-staircase.py    tells which staircase a scalar function is
+staircase.py    tells which staircase a scalar function is; ramp.py which ReLU, clipped or not
+levels.py       the levels of a ReLU and the ranges of linear values, from samples: calibration.py (thresholds and ranges),
+                histogram.py (counts values), balancing.py (finds the least error)
 populations.py  staircases in the IR
-translate.py    `import_model`; the handlers by ONNX op type are in arithmetic.py, layers.py and pooling.py and work
-                on a `Translation` (translation.py)
+rewrites.py     exact changes to the graph first; epilogue.py: where the network ends
+translate.py    `import_model`; the handlers by ONNX op type are in arithmetic.py, layers.py, pooling.py and
+                rearrange.py and work on a `Translation` (translation.py)
 names.py        what ops and populations are called
 input_format.py the integer codes of the input
 support.py      `check`, the preflight
@@ -17,9 +20,22 @@ torch/          torch -> ONNX, and QCFS (needs torch; nothing here imports it)
 
 from __future__ import annotations
 
+from .levels import Calibration
 from .onnxruntime_engine import run_onnxruntime, run_values
 from .reader import Source, read
-from .support import NodeStatus, check
-from .translate import import_model
+from .support import NodeStatus, check, preview
+from .translate import Options, import_model, reference
 
-__all__ = ["NodeStatus", "Source", "check", "import_model", "read", "run_onnxruntime", "run_values"]
+__all__ = [
+    "Calibration",
+    "NodeStatus",
+    "Options",
+    "Source",
+    "check",
+    "import_model",
+    "preview",
+    "read",
+    "reference",
+    "run_onnxruntime",
+    "run_values",
+]

@@ -17,7 +17,7 @@ from ganglion.errors import InputError, InternalError
 
 from .balancing import least_error
 from .histogram import Histogram
-from .onnxruntime_engine import _checked, _session
+from .onnxruntime_engine import checked, session_with
 from .values import Array, name_of, sample_shape, shape_of
 
 Method: TypeAlias = Literal["mse", "percentile", "max"]
@@ -146,12 +146,12 @@ def _check_shape(x: Array, given: ir.Value) -> None:
 
 def _run(model: ir.Model, x: Array, names: list[str]) -> Iterator[tuple[int, dict[str, Array]]]:
     """After each batch, how many samples are done and the values `names` of the batch."""
-    session = _session(model, names, threads=0)
+    session = session_with(model, names, threads=0)
     (given,) = session.get_inputs()
     size: int = given.shape[0]
     for start in range(0, len(x), size):
         with np.errstate(over="ignore", invalid="ignore"):  # told about below, or by the check
-            part = _checked(x[start : start + size], given)
+            part = checked(x[start : start + size], given)
         bad = _not_finite(part)
         if bad.size:
             raise InputError(f"sample {start + bad[0]} holds NaN, infinity, or a number too large for {part.dtype}")

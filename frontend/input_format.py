@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import onnx_ir as ir
 
 from ganglion.errors import CompileError, InputError
 
 from .staircase import Fit
-from .values import FLOATS, name_of
+from .values import FLOATS, Array, name_of
 
 LOWEST, HIGHEST = -(2**15), 2**16 - 1  # what an input code may be
 RANGE, STEP = "ganglion.input_range", "ganglion.input_step"  # the model's metadata
@@ -27,28 +28,42 @@ INTEGERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputFormat:
-    """Code c in [low, high] stands for the real value c * step. `note`: what the user should know."""
+    """Code c in [low, high] stands for the real value c * step. `note`: what the user should know.
+
+    `edges` (high - low,), where the model itself quantises its input: the smallest inputs that it gives the codes
+    low + 1, ..., high, in its own precision.
+    """
 
     step: float
     low: int
     high: int
-    saturate: bool = False
+    edges: Array | None = None
     note: str = ""
+
+    def fields(self) -> dict[str, Any]:
+        """As fields of the IR's `Input`."""
+        return {"scale": self.step, "low": self.low, "high": self.high, "edges": self.edges}
 
 
 def from_quantiser(fit: Fit) -> InputFormat | None:
     """The codes of a staircase on the input itself: code = level - n. None where codes cannot express it."""
     n = round(fit.shift - 0.5)
     fits = fit.shift - 0.5 == n and -n >= LOWEST and fit.levels - n <= HIGHEST
-    return InputFormat(step=fit.step, low=-n, high=fit.levels - n, saturate=True) if fits else None
+    return InputFormat(step=fit.step, low=-n, high=fit.levels - n, edges=fit.thresholds) if fits else None
 
 
-def chosen(model: ir.Model, input_range: tuple[float, float] | None, input_step: float | None) -> InputFormat:
-    """The codes from the arguments, else the model's metadata, else the input's type, else the default.
+def chosen(
+    model: ir.Model,
+    value: ir.Value,
+    input_range: tuple[float, float] | None,
+    input_step: float | None,
+    seen: tuple[float, float] | None = None,
+) -> InputFormat:
+    """The codes of the input `value`: from the arguments, else the model's metadata, else the input's type, else from
+    the range `seen` in calibration, else the default.
 
     Raises `InputError` for a range or step that cannot be used, `CompileError` for an input of another type.
     """
-    value = model.graph.inputs[0]
     if value.dtype is not None and value.dtype in INTEGERS:
         low, high = INTEGERS[value.dtype]
         return InputFormat(step=1.0, low=low, high=high)
@@ -63,6 +78,9 @@ def chosen(model: ir.Model, input_range: tuple[float, float] | None, input_step:
         input_range = _metadata_range(model.metadata_props.get(RANGE))
         if input_step is None and input_range is not None:
             input_step = _metadata_number(STEP, model.metadata_props.get(STEP))
+    if input_range is None and seen is not None:
+        note = f"the input '{value.name}' takes what calibration has seen: [{seen[0]:.6g}, {seen[1]:.6g}]"
+        return replace(from_range(seen, input_step), note=note)
     if input_range is None:
         if input_step is not None:
             raise InputError("an input step needs an input range as well", hint="give both, such as (0, 1) and 1/255")

@@ -9,33 +9,71 @@ from ganglion.errors import CompileError
 from ganglion.ir import Conv2d, Dense, Shape, Sum
 
 from .arithmetic import Handler
-from .pooling import window
+from .pooling import pair, window
 from .translation import Translation, per_sample, required, same_shape
-from .values import Array, attribute, constant, name_of
+from .values import Array, attribute, constant, name_of, op_label, text
 
 
 def conv(node: ir.Node, t: Translation) -> None:
-    """Conv, 2-D: strides, any padding, dilations, groups, bias."""
-    source = node.inputs[0]
-    assert source is not None, "not optional"
-    shape = t.shape(source, node)
-    weight = required(node.inputs[1], "weight", node)
-    if len(shape) != 3 or weight.ndim != 4:
-        raise CompileError(f"Conv over {len(shape) - 1} axes; only 2-D is supported", origin=[name_of(node)])
-    strides, pads, dilations = window(node, (shape[1], shape[2]), (weight.shape[2], weight.shape[3]))
+    """Conv, 1-D or 2-D: strides, any padding, dilations, groups, bias."""
+    source, plane, weight = _operands(node, t)
+    strides, pads, dilations = window(node, plane[1:], weight.shape[2:])
     name = t.project(
-        Conv2d,
-        node,
-        t.source(source, node),
-        weight=weight,
-        strides=strides,
-        pads=pads,
-        dilations=dilations,
+        Conv2d, node, source, weight=weight, strides=strides, pads=pads, dilations=dilations,
         groups=attribute(node, "group", 1),
-    )
+    )  # fmt: skip
+    _finish(node, t, name)
+
+
+def conv_transpose(node: ir.Node, t: Translation) -> None:
+    """ConvTranspose, 1-D or 2-D: convolve, with the mirrored kernel, the input with zeros between its values."""
+    source, plane, weight = _operands(node, t)
+    groups, (fan_in, per_group), kernel = attribute(node, "group", 1), weight.shape[:2], weight.shape[2:]
+    grouped = weight.reshape(groups, fan_in // groups, per_group, *kernel).swapaxes(1, 2)
+    mirrored = grouped.reshape(groups * per_group, fan_in // groups, *kernel)[:, :, ::-1, ::-1]
+    strides, dilations = pair(node, "strides", 1), pair(node, "dilations", 1)
+    out = t.plane(t.shape(node.outputs[0], node), node)
+    ends: list[tuple[int, int]] = []
+    given, extra = attribute(node, "pads", None), pair(node, "output_padding", 0)
+    mode = text(node, "auto_pad", "NOTSET")
+    for axis in (0, 1):
+        spread = (plane[1 + axis] - 1) * strides[axis] + 1
+        reach = dilations[axis] * (kernel[axis] - 1)
+        cut = spread + reach + extra[axis] - out[1 + axis]  # what the pads take away from both ends
+        if mode == "NOTSET" and "output_shape" not in node.attributes:
+            pads = given or [0] * 2 * (len(t.shape(node.outputs[0], node)) - 1)
+            begin = pads[axis] if axis < len(pads) // 2 else 0
+        else:
+            begin = cut // 2 if mode == "SAME_UPPER" else cut - cut // 2
+        ends.append((reach - begin, out[1 + axis] - spread + begin))
+    (top, bottom), (left, right) = ends
+    name = t.project(
+        Conv2d, node, source, weight=np.ascontiguousarray(mirrored), upsample=strides, dilations=dilations,
+        pads=(top, left, bottom, right), groups=groups,
+    )  # fmt: skip
+    _finish(node, t, name)
+
+
+def _operands(node: ir.Node, t: Translation) -> tuple[str, tuple[int, int, int], Array]:
+    """The input as a plane (C, H, W), its shape, and the 4-D weights; W = 1 where the model has one axis of space."""
+    value = node.inputs[0]
+    assert value is not None, "not optional"
+    shape, weight = t.shape(value, node), t.weight(node.inputs[1], node)
+    if len(shape) not in (2, 3) or weight.ndim != len(shape) + 1:
+        raise CompileError(
+            f"{op_label(node)} over {len(shape) - 1} axes; 1-D and 2-D are supported", origin=[name_of(node)]
+        )
+    plane = t.plane(shape, node)
+    source = t.reshape(node, t.source(value, node), shape, plane)
+    return source, plane, weight[..., None] if len(shape) == 2 else weight
+
+
+def _finish(node: ir.Node, t: Translation, name: str) -> None:
+    """The bias, and the shape that the model gives the result."""
     if len(node.inputs) > 2 and node.inputs[2] is not None:
         name = t.add_bias(node, name, required(node.inputs[2], "bias", node))
-    t.bind(node, name)
+    out = t.shape(node.outputs[0], node)
+    t.bind(node, t.reshape(node, name, t.plane(out, node), out))
 
 
 def gemm(node: ir.Node, t: Translation) -> None:
@@ -113,6 +151,7 @@ def batch_norm(node: ir.Node, t: Translation) -> None:
 
 HANDLERS: dict[str, Handler] = {
     "Conv": conv,
+    "ConvTranspose": conv_transpose,
     "Gemm": gemm,
     "MatMul": matmul,
     "BatchNormalization": batch_norm,

@@ -48,11 +48,11 @@ def run_values(
 
 
 def _run(source: Source, x: NDArray[Any], names: list[str] | None, block: int, threads: int) -> list[NDArray[Any]]:
-    session = _session(source, names, threads)
+    session = session_with(source, names, threads)
     (given, *others) = session.get_inputs()
     if others:
         raise InputError(f"{describe(source)}: takes {1 + len(others)} inputs; one is supported")
-    x = _checked(x, given)
+    x = checked(x, given)
     size = given.shape[0] if isinstance(given.shape[0], int) else max(1, block)
     outputs = names if names is not None else [session.get_outputs()[0].name]
     parts: list[list[NDArray[Any]]] = []
@@ -74,7 +74,7 @@ def _run(source: Source, x: NDArray[Any], names: list[str] | None, block: int, t
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
-def _checked(x: NDArray[Any], given: ort.NodeArg) -> NDArray[Any]:
+def checked(x: NDArray[Any], given: ort.NodeArg) -> NDArray[Any]:
     dtype = DTYPES.get(given.type)
     if dtype is None:
         raise InputError(f"the model's input '{given.name}' is {given.type}, which is not supported")
@@ -98,7 +98,7 @@ def _checked(x: NDArray[Any], given: ort.NodeArg) -> NDArray[Any]:
     return cast
 
 
-def _session(source: Source, names: list[str] | None, threads: int) -> ort.InferenceSession:
+def session_with(source: Source, names: list[str] | None, threads: int) -> ort.InferenceSession:
     proto = _proto(source)
     quantised = any(node.op_type == "QuantizeLinear" for node in proto.graph.node)
     model: str | bytes

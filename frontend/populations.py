@@ -8,26 +8,30 @@ import numpy as np
 import onnx_ir as ir
 
 from ganglion.errors import CompileError
-from ganglion.ir import Bias, OneToOne, Reshape, Staircase
+from ganglion.ir import Bias, Gather, OneToOne, Reshape, Staircase
 
 from .activations import Activation, find_activations, inner_constant
 from .input_format import InputFormat, from_quantiser
 from .names import population_name
+from .ramp import Ramp, ramp
 from .scalar import evaluator
 from .staircase import Fit, NotAStaircaseError, fit
 from .translation import Translation
-from .values import name_of
+from .values import Array, name_of
 
-QCFS = "replace it by QCFS and train (ganglion.frontend.torch.convert), or calibrate its levels"
+QCFS = "replace it by QCFS and train (ganglion.frontend.torch.convert)"
+CALIBRATE = "give samples, from which its levels are chosen (--calibration X.npy), or " + QCFS
+RISES_FOR_EVER = "; or by a plain ReLU, which calibration can give levels"
 REDRAW = "an activation must be y = s * clip(floor(x / s + 1/2), 0, L), shifted or scaled at most (QCFS)"
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """An activation and the staircase it is; None where it is refused."""
+    """An activation and what it is: a staircase, a ramp whose levels are still to be chosen, or neither (refused)."""
 
     activation: Activation
-    fit: Fit | None
+    fit: Fit | None = None
+    ramp: Ramp | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,37 +39,57 @@ class Population:
     """What an activation has become: the IR op `name`, an `Input` where it quantises the network's input."""
 
     activation: Activation
-    fit: Fit
     name: str
+    fit: Fit | None = None
+    ramp: Ramp | None = None
 
 
 def fit_activations(model: ir.Model, problems: list[CompileError]) -> list[Fitted]:
-    """Every activation of `model` with its staircase; what is none is added to `problems`."""
+    """Every activation of `model` with what it is; what is neither staircase nor ramp is added to `problems`."""
     opsets = dict(model.opset_imports)
     found: list[Fitted] = []
     for activation in find_activations(model.graph):
         try:
-            found.append(Fitted(activation, _fit(activation, opsets)))
+            found.append(_fit(activation, opsets))
         except CompileError as error:
             problems.append(error)
-            found.append(Fitted(activation, None))
+            found.append(Fitted(activation))
     return found
 
 
-def _fit(activation: Activation, opsets: dict[str, int]) -> Fit:
+def _fit(activation: Activation, opsets: dict[str, int]) -> Fitted:
     problem = inner_constant(activation)
     if problem is not None:
         raise problem
     function = evaluator(activation, opsets)
     assert activation.root.dtype is not None, "the evaluator has refused that"
+    dtype = activation.root.dtype.numpy()
     try:
-        return fit(function, activation.root.dtype.numpy())
+        return Fitted(activation, fit=fit(function, dtype))
     except NotAStaircaseError as error:
+        rising = ramp(function, dtype) if error.continuous else None
+        if rising is not None:
+            return Fitted(activation, ramp=rising)
         raise CompileError(
             f"{activation.describe()}, as a function of '{name_of(activation.root)}', is not a staircase: {error}",
             origin=[name_of(n) for n in activation.core],
-            hint=QCFS if error.continuous else REDRAW,
+            hint=QCFS + RISES_FOR_EVER if error.continuous else REDRAW,
         ) from None
+
+
+def without_levels(found: list[Fitted]) -> list[CompileError]:
+    """One error that lists every ramp, for which there is no calibration."""
+    ramps = [f.activation for f in found if f.ramp is not None]
+    if not ramps:
+        return []
+    layers = "\n".join(f"  {', '.join(name_of(n) for n in a.core)}: {a.describe()}" for a in ramps)
+    return [
+        CompileError(
+            f"{len(ramps)} activation{'s have' if len(ramps) > 1 else ' has'} no levels:\n{layers}",
+            origin=[name_of(n) for a in ramps for n in a.core],
+            hint=CALIBRATE,
+        )
+    ]
 
 
 def input_quantiser(found: list[Fitted], value: ir.Value) -> tuple[Fitted, InputFormat] | None:
@@ -84,48 +108,76 @@ def emit_staircase(t: Translation, activation: Activation, fit: Fit, earlier: li
     The same function of the same value, written twice, is one population; and a quantiser of values that are
     on its levels already (exporters put one after every Flatten) is none.
     """
-    before = _before_reshapes(t, t.values[activation.root])
+    before = _before_rearranging(t, t.values[activation.root])
     for other in earlier:
+        if other.fit is None:
+            continue
         if before and before == t.values[other.activation.output] and _changes_nothing(fit, other.fit):
             t.values[activation.output] = t.values[activation.root]
-            return Population(activation, fit, other.name)
+            return Population(activation, other.name, fit)
         if other.activation.root is activation.root and _same(other.fit, fit):
             t.values[activation.output] = t.values[other.activation.output]
-            return Population(activation, fit, other.name)
-    name = t.names.fresh(population_name([*activation.core, *activation.nodes], activation.output))
+            return Population(activation, other.name, fit)
+    name = _name(t, activation)
     source = t.values[activation.root]
     if fit.shift != 0.5:
         offset = np.array((fit.shift - 0.5) * fit.step)
         source = t.emit(Bias, f"{name}.shift", [source], activation.names, bias=offset)
-    t.ops.append(
-        Staircase(name=name, inputs=(source,), origin=activation.names, step=fit.step, levels=fit.levels, bias=None)
-    )
-    t.values[activation.output] = _scaled(t, activation, name, name, fit.rise / fit.step, fit.base)
-    return Population(activation, fit, name)
+    t.ops.append(Staircase(name=name, inputs=(source,), origin=activation.names, step=fit.step, levels=fit.levels))
+    t.values[activation.output] = _scaled(t, activation, name, name, np.array(fit.rise / fit.step), fit.base)
+    return Population(activation, name, fit)
+
+
+def emit_ramp(
+    t: Translation, activation: Activation, r: Ramp, theta: Array, levels: int, earlier: list[Population]
+) -> Population:
+    """The staircase of `levels` levels that stands for a ramp, up to `theta`, () or (C,), above its lowest value.
+
+    y = base + s * clip(floor(gain * (x - start) / s + 1/2), 0, levels) with s = theta / levels; a theta per channel is
+    a factor before and after the staircase, which composition folds into the weights.
+    """
+    for other in earlier:
+        if other.activation.root is activation.root and other.ramp == r:
+            t.values[activation.output] = t.values[other.activation.output]
+            return Population(activation, other.name, ramp=r)
+    name = _name(t, activation)
+    source = t.values[activation.root]
+    if r.start != 0:
+        source = t.emit(Bias, f"{name}.shift", [source], activation.names, bias=np.array(-r.start))
+    step = theta / (r.gain * levels)
+    if theta.ndim:
+        source = t.emit(OneToOne, f"{name}.scale", [source], activation.names, weight=1 / step)
+    one = 1.0 if theta.ndim else float(step)
+    t.ops.append(Staircase(name=name, inputs=(source,), origin=activation.names, step=one, levels=levels))
+    t.values[activation.output] = _scaled(t, activation, name, name, theta / levels / one, r.base)
+    return Population(activation, name, ramp=r)
 
 
 def emit_input_codes(t: Translation, activation: Activation, fit: Fit, codes: InputFormat) -> Population:
     """The quantiser of the input itself: the input's codes are its levels."""
     source = t.values[activation.root]
     name = population_name([*activation.core, *activation.nodes], activation.output)
-    t.values[activation.output] = _scaled(
-        t, activation, source, name, fit.rise / fit.step, fit.base - codes.low * fit.rise
-    )
-    return Population(activation, fit, source)
+    base = fit.base - codes.low * fit.rise
+    t.values[activation.output] = _scaled(t, activation, source, name, np.array(fit.rise / fit.step), base)
+    return Population(activation, source, fit)
 
 
-def _scaled(t: Translation, activation: Activation, source: str, name: str, gain: float, base: float) -> str:
-    if gain != 1:
-        source = t.emit(OneToOne, f"{name}.gain", [source], activation.names, weight=np.array(gain))
+def _name(t: Translation, activation: Activation) -> str:
+    return t.names.fresh(population_name([*activation.core, *activation.nodes], activation.output))
+
+
+def _scaled(t: Translation, activation: Activation, source: str, name: str, gain: Array, base: float) -> str:
+    if gain.ndim or gain != 1:
+        source = t.emit(OneToOne, f"{name}.gain", [source], activation.names, weight=gain)
     if base != 0:
         source = t.emit(Bias, f"{name}.base", [source], activation.names, bias=np.array(base))
     return source
 
 
-def _before_reshapes(t: Translation, name: str) -> str:
+def _before_rearranging(t: Translation, name: str) -> str:
     """The value that `name` is a rearrangement of."""
     ops = {op.name: op for op in t.ops}
-    while isinstance(ops.get(name), Reshape):
+    while isinstance(ops.get(name), (Reshape, Gather)):
         (name,) = ops[name].inputs
     return name
 

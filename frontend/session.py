@@ -33,12 +33,18 @@ def part_session(
     inputs: Sequence[ir.Value],
     outputs: Sequence[ir.Value],
     opset_imports: Mapping[str, int],
+    *,
+    element_type: int | None = None,
+    shape: Sequence[int | str] = ("n",),
 ) -> ort.InferenceSession:
-    """A session for `nodes` alone, on one thread and not optimised; `inputs` are vectors of any length."""
+    """A session for `nodes` alone, on one thread and not optimised.
+
+    `inputs` are vectors of any length, or of `shape`; of their own type, or of `element_type`.
+    """
     graph = onnx.helper.make_graph(
         [ir.to_proto(node) for node in nodes],
         "part",
-        [onnx.helper.make_tensor_value_info(name_of(v), _element_type(v), ["n"]) for v in inputs],
+        [onnx.helper.make_tensor_value_info(name_of(v), element_type or _element_type(v), shape) for v in inputs],
         [onnx.ValueInfoProto(name=name_of(v)) for v in outputs],
         [onnx.numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
     )

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import onnx_ir as ir
 
 from ganglion.errors import CompileError
-from ganglion.ir import Input
+from ganglion.ir import Graph, Input, Range
 
+from .levels import Preview
 from .normalise import normalise
 from .populations import Population
 from .reader import Source, load
-from .translate import Imported, title, translate
+from .translate import Imported, Options, title, translate
 from .values import name_of, op_label
 
 Status = Literal["supported", "changed", "refused"]
@@ -34,16 +35,21 @@ class NodeStatus:
     note: str
 
 
-def check(
-    source: Source,
-    *,
-    input_range: tuple[float, float] | None = None,
-    input_step: float | None = None,
-) -> list[NodeStatus]:
+def check(source: Source, options: Options | None = None) -> list[NodeStatus]:
+    """The statuses that `preview` gives."""
+    return preview(source, options)[0]
+
+
+def preview(source: Source, options: Options | None = None) -> tuple[list[NodeStatus], Graph | None]:
     """One status for every node of the model, in the model's order; refused ones tell all that must change.
 
-    Raises `InputError` where the file cannot be read at all, or the range or step is not usable.
+    With it, the network at stage IMPORTED, where nothing is refused; where no calibration is given, the levels of
+    plain activations and the ranges of linear values in it are placeholders. Raises `InputError` where the file
+    cannot be read at all, or an option is not usable.
     """
+    options = options or Options()
+    if options.calibration is None:
+        options = replace(options, calibration=Preview())
     model = load(source)
     nodes = [(name_of(n), op_label(n)) for n in model.graph]
     reached = _reached(model.graph)
@@ -54,11 +60,13 @@ def check(
         later = [
             NodeStatus(name=n, op_type=op, status="refused", note=f"not checked: {error.message}") for n, op in nodes
         ]
-        return [*_elsewhere([error], dict(nodes), ends), *later]
-    done = translate(model, input_range=input_range, input_step=input_step, name=title(source))
+        return [*_elsewhere([error], dict(nodes), ends), *later], None
+    done = translate(model, options, name=title(source))
     kept = {name_of(n) for n in model.graph}
-    refused = {name: p.message for p in done.problems for name in p.origin}
+    refused = {name: _reason(p) for p in done.problems for name in p.origin}
     changed = _parts(done)
+    changed |= {name_of(n): "dropped, as asked" for n in done.dropped}
+    changed |= {name_of(n): "dropped: it follows the logits, which the readout gives" for n in done.epilogue}
     statuses = []
     for name, op in nodes:
         status: Status = "changed"
@@ -75,7 +83,12 @@ def check(
         else:
             note = "removed: it changes nothing" if op in NOTHING else "folded into a constant"
         statuses.append(NodeStatus(name=name, op_type=op, status=status, note=note))
-    return [*statuses, *_elsewhere(done.problems, dict(nodes), ends)]
+    return [*statuses, *_elsewhere(done.problems, dict(nodes), ends)], done.graph
+
+
+def _reason(problem: CompileError) -> str:
+    """Why a node is refused, and what to do about it."""
+    return problem.message + (f"; {problem.hint}" if problem.hint else "")
 
 
 def _reached(graph: ir.Graph) -> set[str]:
@@ -106,6 +119,9 @@ def _parts(done: Imported) -> dict[str, str]:
 
 def _staircase(population: Population, done: Imported) -> str:
     fit = population.fit
+    if fit is None:
+        what = population.activation.describe()
+        return f"{what} -> Group Neuron '{population.name}', with levels from samples (--calibration X.npy)"
     what = f"staircase of {fit.levels} levels, step {fit.step:.6g}"
     op = done.graph[population.name] if done.graph is not None and population.name in done.graph else None
     if isinstance(op, Input):
@@ -115,13 +131,14 @@ def _staircase(population: Population, done: Imported) -> str:
 
 def _became(done: Imported, name: str) -> str:
     ops = [op for op in done.graph.ops if op.origin == (name,)] if done.graph is not None else []
+    ops = [op for op in ops if not isinstance(op, Range)]  # of use only to composition
     return ", ".join(f"{type(op).__name__} '{op.name}'" for op in ops)
 
 
 def _elsewhere(problems: Iterable[CompileError], nodes: dict[str, str], ends: dict[str, str]) -> list[NodeStatus]:
     """Problems that no node has."""
     return [
-        NodeStatus(name=name, op_type=ends.get(name, "Model"), status="refused", note=problem.message)
+        NodeStatus(name=name, op_type=ends.get(name, "Model"), status="refused", note=_reason(problem))
         for problem in problems
         for name in problem.origin or ("model",)
         if name not in nodes

@@ -22,12 +22,23 @@ class Translation:
 
     batch: int
     names: Names
+    opsets: dict[str, int] = field(default_factory=dict)
     ops: list[Op] = field(default_factory=list)
     values: dict[ir.Value, str] = field(default_factory=dict)
 
     def shape(self, value: ir.Value, node: ir.Node) -> Shape:
         """The shape of one sample of `value`."""
         return sample_shape(value, self.batch, node)
+
+    def plane(self, shape: Shape, node: ir.Node) -> tuple[int, int, int]:
+        """`shape`, (C, H, W) or (C, L), as a plane: (C, H, W) or (C, L, 1)."""
+        if len(shape) not in (2, 3):
+            raise CompileError(
+                f"{op_label(node)} of (N, {', '.join(map(str, shape))}); one or two axes of space are supported",
+                origin=[name_of(node)],
+            )
+        channels, height, width = (*shape, 1)[:3]
+        return channels, height, width
 
     def emit(self, kind: type[Op], wanted: str, inputs: Sequence[str], origin: Sequence[str], **fields: Any) -> str:
         """Add an op, named `wanted` or something like it; returns its name."""
@@ -47,6 +58,10 @@ class Translation:
                 origin=[name_of(node)],
             )
         return self.values[value]
+
+    def weight(self, value: ir.Value | None, node: ir.Node) -> Array:
+        """The weights of `node`, float64."""
+        return required(value, "weight", node)
 
     def bind(self, node: ir.Node, name: str) -> None:
         """`name` is the first output of `node`."""

@@ -87,6 +87,12 @@ def attribute(node: ir.Node, name: str, default: Any) -> Any:
     return list(value) if isinstance(value, (tuple, list)) else value
 
 
+def text(node: ir.Node, name: str, default: str) -> str:
+    """A string attribute, `default` where it is absent."""
+    value = attribute(node, name, default)
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
 def finite(array: Array, what: str, node: ir.Node) -> Array:
     """`array` as float64 in C order; raises `CompileError` naming `node` if a value is NaN or infinite."""
     result = np.ascontiguousarray(array, dtype=np.float64).reshape(np.shape(array))

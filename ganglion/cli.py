@@ -14,7 +14,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _check_outputs(a: argparse.Namespace) -> None:
     """Before any work: no output may be an input, and the folder of every output must be there."""
     given = vars(a)
-    inputs = {Path(given[k]).resolve() for k in ("model", "net", "source", "input", "labels") if given.get(k)}
+    names = ("model", "net", "source", "input", "labels", "calibration")
+    inputs = {Path(given[k]).resolve() for k in names if given.get(k)}
     for option in ("output", "json", "dump_ir"):
         value = given.get(option)
         if not value or value == "-":
@@ -103,6 +104,7 @@ def parser() -> argparse.ArgumentParser:
 
     sub = command("check", check, "say for every node of a model whether it can be compiled")
     sub.add_argument("model", metavar="MODEL.onnx")
+    _model_options(sub)
 
     sub = command("compile", compile_, "compile a model into a spiking network")
     sub.add_argument("model", metavar="MODEL.onnx")
@@ -112,8 +114,20 @@ def parser() -> argparse.ArgumentParser:
         "--members", type=_members, required=True, metavar="TAU", help="members per Group Neuron, or: levels"
     )
     sub.add_argument("--target", default="loihi2", help="loihi1, loihi2 or a .toml file (default: loihi2)")
+    _model_options(sub)
     sub.add_argument("--input-range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="real range of the input")
     sub.add_argument("--input-step", type=float, metavar="S", help="real value of one input code")
+    calibration = sub.add_argument_group(
+        "calibration", "chooses the levels of plain ReLUs, and where relay populations may stand, from samples"
+    )
+    calibration.add_argument("--calibration", metavar="X.npy", help="samples (N, ...), as the model takes them")
+    calibration.add_argument(
+        "--calibration-method", choices=("mse", "percentile", "max"), default="mse", help="(default: mse)"
+    )
+    calibration.add_argument("--percentile", type=float, default=99.99, metavar="P", help="(default: 99.99)")
+    calibration.add_argument(
+        "--per-channel", action="store_true", help="one threshold per channel, folded into the weights"
+    )
     sub.add_argument("--dump-ir", metavar="DIR", help="write the IR after every pass, numbered, as text")
 
     sub = command("inspect", inspect, "print a model or a network")
@@ -147,6 +161,17 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _model_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--drop",
+        action="append",
+        default=[],
+        metavar="OP",
+        help="leave out nodes of this type, such as LRN",
+    )
+    sub.add_argument("--output-name", metavar="NAME", help="which output, where the model has several")
+
+
 def _members(text: str) -> int | str:
     return text if text == "levels" else int(text)
 
@@ -164,7 +189,7 @@ def _sample_options(sub: argparse.ArgumentParser) -> None:
 
 
 def check(a: argparse.Namespace) -> int:
-    nodes = ganglion.check(a.model)
+    nodes = ganglion.check(a.model, drop=a.drop, output=a.output_name)
     ok = all(node.status != "refused" for node in nodes)
     table = Table(
         "node", "operator", "status", "note", title=f"{escape(a.model)}: {'can' if ok else 'cannot'} be compiled"
@@ -191,7 +216,8 @@ def compile_(a: argparse.Namespace) -> int:
             dumped.append(folder / f"{len(dumped)}-{name}.txt")
             dumped[-1].write_text(to_text(graph) + "\n", encoding="utf-8")
 
-    with err.status("compiling") if err.is_terminal else nullcontext():
+    samples = array(a.calibration, "calibration samples") if a.calibration else None
+    with _progress() as bar:
         net = ganglion.compile(
             a.model,
             steps=a.steps,
@@ -199,7 +225,14 @@ def compile_(a: argparse.Namespace) -> int:
             target=a.target,
             input_range=tuple(a.input_range) if a.input_range else None,
             input_step=a.input_step,
+            calibration=samples,
+            calibration_method=a.calibration_method,
+            calibration_granularity="channel" if a.per_channel else "layer",
+            percentile=a.percentile,
+            drop=a.drop,
+            output=a.output_name,
             watch=watch,
+            progress=bar("calibration") if samples is not None else None,
         )
         ganglion.save(net, a.output)
     seconds = time.perf_counter() - start

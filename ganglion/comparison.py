@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -16,8 +16,7 @@ import numpy as np
 from ganglion.errors import GanglionWarning, InputError
 from ganglion.ir import Array, Graph, Spikes, Stage, size
 
-from .pipeline import compile as compile_model
-from .pipeline import emit, labels_of, opened, simulate, whole
+from .pipeline import emit, imported_network, labels_of, opened, simulate, whole
 
 if TYPE_CHECKING:
     import onnx
@@ -163,14 +162,12 @@ def compare(
     result = Comparison(len(x), net.readout.name, rates={op.name: 0.0 for op in net.populations})
 
     source = net.input
-    real = compile_model(
-        model,
-        steps=net.steps,
-        members=net.members or "levels",
-        target=None,
+    options = replace(
+        frontend.Options.from_recipe(net.recipe),
         input_range=None if source.saturate else source.real_range,
         input_step=None if source.saturate else source.scale,
     )
+    real = imported_network(model, options, steps=net.steps, members=net.members)
     if net.source and real.source != net.source:
         warnings.warn(
             f"the network '{net.name}' was not compiled from this model, or the file has changed since",
@@ -178,7 +175,7 @@ def compare(
             stacklevel=2,
         )
     tell("onnxruntime", 0, len(x))
-    logits = {"onnxruntime": frontend.run_onnxruntime(model, x)}
+    logits = {"onnxruntime": frontend.run_onnxruntime(frontend.reference(model, options), x)}
     tell("onnxruntime", len(x), len(x))
     if logits["onnxruntime"].shape[1:] != (real.readout.shape or real.typeof(real.readout.name).shape):
         raise InputError(

@@ -1,6 +1,6 @@
 """The main path, from a model to a network and its runs. Read `compile` first: it is the architecture.
 
-import_model   ONNX -> linear ops and staircases                       frontend/
+import_model   ONNX -> linear ops and staircases                       frontend/ (plain ReLUs: calibrated first)
 compose        one projection per pair of populations                 ir/passes/compose.py
 group          staircase -> Group Neuron of tau members               ir/passes/group.py
 schedule       levels, delays, windows of T steps                     ir/passes/schedule.py
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from os import PathLike
@@ -30,21 +30,38 @@ from ganglion.simulator import simulate as run_simulator
 if TYPE_CHECKING:
     import onnx
 
-    from ganglion.frontend import NodeStatus
+    from ganglion.frontend import NodeStatus, Options
 
 
-def check(model: onnx.ModelProto | str | PathLike[str]) -> list[NodeStatus]:
-    """What would become of every node of `model`: supported, changed (how), or refused (why, and the remedy)."""
+def check(
+    model: onnx.ModelProto | str | PathLike[str], *, drop: Sequence[str] = (), output: str | None = None
+) -> list[NodeStatus]:
+    """What would become of every node of `model`: supported, changed (how), or refused (why, and the remedy).
+
+    `drop` and `output` as for `compile`. Nothing is calibrated or quantised.
+    """
     from ganglion import frontend  # imported where needed: onnxruntime and onnxscript take a second to load
 
-    nodes = frontend.check(model)
-    if any(node.status == "refused" for node in nodes):
+    nodes, imported = frontend.preview(model, frontend.Options(drop=_names(drop), output=output))
+    if imported is None:
         return nodes
+    plain = any("--calibration" in node.note for node in nodes)
     try:
-        passes.run(frontend.import_model(model), [passes.compose])
+        if not plain:
+            passes.run(imported, [partial(passes.compose, relays=False)])
+            return nodes
+    except CompileError as error:
+        alone = "needs a relay population beside it, and so samples (--calibration X.npy)"
+        nodes = [
+            replace(node, status="changed", note=f"{node.note}; {alone}") if node.name in error.origin else node
+            for node in nodes
+        ]
+    try:
+        passes.run(imported, [passes.compose])
     except CompileError as error:  # each layer alone is fine, but not these in a row
         return [
-            replace(node, status="refused", note=error.message) if node.name in error.origin else node for node in nodes
+            replace(node, status="refused", note=f"{error.message}; {error.hint}") if node.name in error.origin else node
+            for node in nodes
         ]
     return nodes
 
@@ -57,20 +74,37 @@ def compile(
     target: str | PathLike[str] | targets.Target | None = "loihi2",
     input_range: tuple[float, float] | None = None,
     input_step: float | None = None,
+    calibration: Any = None,
+    calibration_method: Literal["mse", "percentile", "max"] = "mse",
+    calibration_granularity: Literal["layer", "channel"] = "layer",
+    percentile: float = 99.99,
+    drop: Sequence[str] = (),
+    output: str | None = None,
     watch: Callable[[str, Graph], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Graph:
     """The spiking network that computes what `model` computes.
 
-    model        an ONNX model, or its path, whose activations are staircases (QCFS, or quantised)
+    model        an ONNX model, or its path, whose activations are staircases (QCFS, or quantised), or plain or clipped
+                 ReLUs, which need a calibration
     steps        T, time-steps per sample
     members      tau, integrate-and-fire members per Group Neuron; "levels": of each as many as its activation has
                  levels, with which one step is exact even where activations differ in L
     target       whose integers the network uses: "loihi1", "loihi2", a .toml file; None stops before
                  quantisation and gives the float network
-    input_range  lowest and highest real value of the input; by default what the model says of itself, else
-                 [-8, 8), with a note
+    input_range  lowest and highest real value of the input; by default what the model says of itself, else what the
+                 calibration has seen, else [-8, 8), with a note
     input_step   the real value of one input code; by default 1/255 of the range
+    calibration  samples (N, *shape), as the model takes them: onnxruntime runs the model on them to find the threshold
+                 theta of every ReLU, and the ranges of values for which a relay population may stand
+    calibration_method       theta minimises the mean squared error of the quantised activation ("mse"), or is a
+                             percentile, or the largest value seen ("max"; Deng & Gu, ICLR 2021)
+    calibration_granularity  one theta per "layer", or per "channel" (folded into the weights)
+    percentile   of the method of this name
+    drop         op types of nodes to leave out, such as ("LRN",); what that costs is the user's to measure
+    output       which output to compile, where the model has several
     watch        called with (name of the pass, graph) after every pass
+    progress     called with (done, all) calibration samples
 
     At T = 1 and tau = the activations' levels, the network before quantisation computes the model exactly.
     Raises `CompileError`, naming the nodes, where the model cannot be compiled, and `InputError` for
@@ -84,15 +118,49 @@ def compile(
     chip = (
         None if target is None else targets.load(target if isinstance(target, (str, targets.Target)) else Path(target))
     )
+    samples = None
+    if calibration is not None:
+        if not tau:
+            raise InputError(
+                'members="levels" takes the levels that trained activations have; a calibration chooses them',
+                hint="give a number of members",
+            )
+        samples = frontend.Calibration(
+            samples=samples_of(calibration),
+            levels=tau,
+            steps=steps,
+            method=calibration_method,
+            granularity=calibration_granularity,
+            percentile=percentile,
+            progress=progress,
+        )
+    options = frontend.Options(
+        input_range=input_range, input_step=input_step, calibration=samples, drop=_names(drop), output=output
+    )
+    return imported_network(model, options, steps=steps, members=tau, target=chip, watch=watch)
+
+
+def imported_network(
+    model: onnx.ModelProto | str | PathLike[str],
+    options: Options,
+    *,
+    steps: int,
+    members: int,
+    target: targets.Target | None = None,
+    watch: Callable[[str, Graph], None] | None = None,
+) -> Graph:
+    """What `compile` does, with the front end's options; `members` = 0 takes each activation's own levels."""
+    from ganglion import frontend
+
+    imported = replace(frontend.import_model(model, options), source=checksum(model))
     path: list[passes.Pass] = [
         passes.compose,
-        partial(passes.group, members=tau),
+        partial(passes.group, members=members),
         partial(passes.schedule, steps=steps),
     ]
-    if chip is not None:
-        path.append(partial(passes.quantize, target=chip))
-    imported = frontend.import_model(model, input_range=input_range, input_step=input_step)
-    return passes.run(replace(imported, source=checksum(model)), path, watch=watch)
+    if target is not None:
+        path.append(partial(passes.quantize, target=target))
+    return passes.run(imported, path, watch=watch)
 
 
 def expand_clusters(net: Graph | str | PathLike[str]) -> Graph:
@@ -118,11 +186,7 @@ def simulate(
     progress: Callable[[int, int], None] | None = None,
 ) -> Run:
     """Send the samples `x` (N, *shape), in the model's real units, through `net`; see `ganglion.simulator.simulate`."""
-    try:
-        samples = np.asarray(x)
-    except ValueError as error:  # a list whose samples differ in shape
-        raise InputError(f"the samples are not one array: {error}") from error
-    return run_simulator(opened(net), samples, engine=engine, record=record, lanes=lanes, progress=progress)
+    return run_simulator(opened(net), samples_of(x), engine=engine, record=record, lanes=lanes, progress=progress)
 
 
 def emit(
@@ -162,6 +226,18 @@ def whole(name: str, value: Any, least: int = 1) -> int:
     if isinstance(value, (bool, np.bool_)) or number < least:
         raise InputError(f"{name}={value!r}: it must be a whole number of at least {least}")
     return number
+
+
+def samples_of(x: Any) -> Array:
+    """`x` as one array; `InputError` where it is a list whose samples differ in shape."""
+    try:
+        return np.asarray(x)
+    except ValueError as error:
+        raise InputError(f"the samples are not one array: {error}") from error
+
+
+def _names(drop: Sequence[str]) -> tuple[str, ...]:
+    return (drop,) if isinstance(drop, str) else tuple(drop)
 
 
 def _pair(values: Any) -> tuple[float, float]:

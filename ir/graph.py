@@ -46,7 +46,8 @@ class Graph:
     `ops` is in topological order (the feedback of lateral inhibition is not an edge of it). `steps` is T,
     the window's length, 0 before scheduling. `members` is tau as asked for (0: each activation's levels).
     `target` names the hardware whose integer formats the network has; `source` is the checksum of its
-    model. `notes` are what the passes want the user to know.
+    model, `recipe` how it was read: dropped nodes, calibration (the front end's own text). `notes` are what the passes
+    want the user to know.
     """
 
     ops: tuple[Op, ...]
@@ -56,6 +57,7 @@ class Graph:
     members: int = 0
     target: str = ""
     source: str = ""
+    recipe: str = ""
     notes: tuple[str, ...] = ()
     _index: dict[str, Op] = field(init=False, repr=False)
     _types: dict[str, Type] = field(init=False, repr=False)

@@ -148,7 +148,7 @@ def test_check(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = json.loads((files / "c.json").read_text(encoding="utf-8"))
     assert result["ok"]
     assert {n["name"]: n["status"] for n in result["nodes"]}["conv"] == "supported"
-    nodes = [helper.make_node("Sigmoid", ["x"], ["logits"], name="squash")]
+    nodes = [helper.make_node("Tanh", ["x"], ["logits"], name="squash")]
     write_model(files / "bad.onnx", nodes, {}, ("N", 3), 3)
     assert main(["check", str(files / "bad.onnx")]) == 1
     assert "squash" in capsys.readouterr().out
@@ -338,20 +338,82 @@ def test_wrong_usage_is_exit_code_2(words: list[str]) -> None:
     assert caught.value.code == 2
 
 
-def test_check_refuses_what_compile_refuses(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_layers_that_need_a_relay_population(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two padded convolutions in a row: each is fine, together they have no small form."""
-    weights = {"w1": np.ones((8, 1, 3, 3)), "b1": np.ones(8), "w2": np.ones((8, 8, 3, 3))}
+    weights = {"w1": np.ones((4, 1, 3, 3)), "b1": np.ones(4), "w2": np.ones((200, 4, 3, 3))}
     nodes = [
         helper.make_node("Conv", ["x", "w1", "b1"], ["c"], name="first", pads=[1, 1, 1, 1]),
         helper.make_node("Conv", ["c", "w2"], ["d"], name="second", pads=[1, 1, 1, 1]),
         helper.make_node("GlobalAveragePool", ["d"], ["logits"], name="pool"),
     ]
-    write_model(files / "deep.onnx", nodes, weights, ("N", 1, 64, 64), 8)
-    assert main(["check", str(files / "deep.onnx"), "--json", str(files / "c.json")]) == 1
-    result = json.loads((files / "c.json").read_text(encoding="utf-8"))
-    assert {n["name"]: n["status"] for n in result["nodes"]}["second"] == "refused"
+    write_model(files / "deep.onnx", nodes, weights, ("N", 1, 64, 64), 200)
+    assert main(["check", str(files / "deep.onnx"), "--json", str(files / "c.json")]) == 0
+    found = {n["name"]: n for n in json.loads((files / "c.json").read_text(encoding="utf-8"))["nodes"]}
+    assert found["second"]["status"] == "changed"
+    assert "--calibration" in found["second"]["note"]
     capsys.readouterr()
-    assert (
-        main(["compile", str(files / "deep.onnx"), "-o", str(files / "n.onnx"), "--steps", "1", "--members", "1"]) == 2
-    )
+    arguments = ["compile", str(files / "deep.onnx"), "-o", str(files / "n.onnx"), "--steps", "1", "--members", "4"]
+    assert main(arguments) == 2
     assert "first, second" in capsys.readouterr().err
+    x = np.random.default_rng(0).random((2, 1, 64, 64), np.float32)
+    np.save(files / "deep.npy", x)
+    assert main([*arguments, "--calibration", str(files / "deep.npy")]) == 0
+    assert "a relay population of" in capsys.readouterr().out
+    result = ganglion.compare(files / "deep.onnx", files / "n.onnx", x)
+    assert result.equal
+    distance = result.distance["simulator"]
+    assert distance is not None
+    assert distance < 0.02
+
+
+def test_a_plain_network_is_calibrated(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    weights = {"w1": rng.normal(size=(16, 64)), "w2": rng.normal(size=(5, 16))}
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["f"]),
+        helper.make_node("Gemm", ["f", "w1"], ["g"], transB=1),
+        helper.make_node("Relu", ["g"], ["r"], name="act"),
+        helper.make_node("Gemm", ["r", "w2"], ["s"], transB=1),
+        helper.make_node("Softmax", ["s"], ["logits"], name="soft"),
+    ]
+    write_model(files / "plain.onnx", nodes, weights, ("N", 1, 8, 8), 5)
+    arguments = ["compile", str(files / "plain.onnx"), "-o", str(files / "n.onnx"), "--steps", "4", "--members", "8"]
+    assert main(arguments) == 2
+    message = capsys.readouterr().err
+    assert "act: a plain ReLU" in message
+    assert "--calibration" in message
+    x = np.random.default_rng(2).random((40, 1, 8, 8), np.float32)
+    np.save(files / "plain.npy", x)
+    for extra in ([], ["--calibration-method", "max"], ["--calibration-method", "percentile", "--per-channel"]):
+        assert main([*arguments, "--calibration", str(files / "plain.npy"), *extra]) == 0
+        result = ganglion.compare(files / "plain.onnx", files / "n.onnx", x)  # with the thresholds in the file
+        assert result.equal
+        distances = (result.distance["float"], result.distance["simulator"])
+        assert all(d is not None and d < 0.1 for d in distances)
+    assert "Softmax after 's' dropped" in capsys.readouterr().out
+
+
+def test_dropped_nodes_and_outputs_chosen_by_name(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights = {"w": np.random.default_rng(0).normal(size=(5, 64))}
+    nodes = [
+        helper.make_node("LRN", ["x"], ["n"], name="norm", size=1),
+        helper.make_node("Flatten", ["n"], ["f"]),
+        helper.make_node("Gemm", ["f", "w"], ["logits"], transB=1),
+        helper.make_node("Neg", ["logits"], ["other"]),
+    ]
+    write_model(files / "lrn.onnx", nodes, weights, ("N", 1, 8, 8), 5)
+    model = onnx.load(files / "lrn.onnx")
+    model.graph.output.append(helper.make_tensor_value_info("other", 1, ["N", 5]))
+    onnx.save(model, files / "lrn.onnx")
+    assert main(["check", str(files / "lrn.onnx"), "--json", "-"]) == 1
+    assert "--output-name logits" in capsys.readouterr().out
+    chosen = ["--drop", "LRN", "--output-name", "other"]
+    assert main(["check", str(files / "lrn.onnx"), *chosen, "--json", str(files / "c.json")]) == 0
+    found = {n["name"]: n for n in json.loads((files / "c.json").read_text(encoding="utf-8"))["nodes"]}
+    assert found["norm"] == {"name": "norm", "op_type": "LRN", "status": "changed", "note": "dropped, as asked"}
+    arguments = ["compile", str(files / "lrn.onnx"), "-o", str(files / "n.onnx"), "--steps", "1", "--members", "1"]
+    assert main([*arguments, *chosen, "--input-range", "0", "1"]) == 0
+    x = np.load(files / "X.npy")
+    distance = ganglion.compare(files / "lrn.onnx", files / "n.onnx", x).distance["simulator"]
+    assert distance is not None
+    assert distance < 0.02

@@ -17,8 +17,11 @@ class Input(Op):
     """The network's input: integer codes, constant over the window (direct coding).
 
     Code c in [low, high] stands for the real value (c - zero_point) * scale. The codes are sent as
-    graded spikes at every time-step. `saturate` says that the model itself clips its input to the
-    range (it begins with a quantiser); otherwise a value outside the range is worth a warning.
+    graded spikes at every time-step.
+
+    Where the model begins with a quantiser of its own, `edges` (high - low,) holds the smallest real inputs to which
+    it gives the codes low + 1, ..., high, in its own precision; a value outside the range is clipped then, as the model
+    does it. Otherwise values are rounded, and one outside the range is worth a warning.
     """
 
     mnemonic: ClassVar[str] = "input"
@@ -28,7 +31,7 @@ class Input(Op):
     zero_point: int = 0
     low: int
     high: int
-    saturate: bool = False
+    edges: Array | None = None
 
     def infer(self, *types: Type) -> Spikes:
         if types:
@@ -37,7 +40,14 @@ class Input(Op):
             raise self.fail(f"the input scale is {self.scale}; it must be positive")
         if not -(2**15) <= self.low < self.high < 2**16:
             raise self.fail(f"input codes {self.low}..{self.high} do not fit 16 bits", "choose a larger input step")
+        if self.edges is not None and (self.edges.shape != (self.high - self.low,) or (np.diff(self.edges) < 0).any()):
+            raise self.bug(f"{self.edges.shape} edges for the codes {self.low}..{self.high}")
         return Spikes(shape=self.shape, low=self.low, high=self.high)
+
+    @property
+    def saturate(self) -> bool:
+        """Whether the model itself clips its input to the range."""
+        return self.edges is not None
 
     @property
     def real_range(self) -> tuple[float, float]:
@@ -66,4 +76,6 @@ class Input(Op):
         """`x` (N, *shape), real -> codes int32 (N, *shape), and the share of values that were clipped."""
         codes = np.rint(self.real_codes(x))
         outside = float(np.mean((codes < self.low) | (codes > self.high))) if codes.size else 0.0
+        if self.edges is not None:
+            codes = self.low + np.searchsorted(self.edges, x.astype(self.edges.dtype), side="right")
         return np.clip(codes, self.low, self.high).astype(np.int32), outside

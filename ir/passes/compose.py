@@ -39,9 +39,9 @@ from ganglion.ir.ops import (
 from .relays import decide, relay
 
 
-def compose(graph: Graph) -> Graph:
-    """IMPORTED -> COMPOSED."""
-    work = _Composition(graph)
+def compose(graph: Graph, relays: bool = True) -> Graph:
+    """IMPORTED -> COMPOSED; without `relays`, as if nothing had been calibrated."""
+    work = _Composition(graph, relays)
     for op in graph.ops:
         inputs = [work.values[name] for name in op.inputs]
         rule = next(rule for kind, rule in RULES.items() if isinstance(op, kind))
@@ -52,8 +52,8 @@ def compose(graph: Graph) -> Graph:
 class _Composition:
     """The composed network in the making: its ops, what each value of the imported one is, and the names in use."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, relays: bool) -> None:
+        self.graph, self.relays = graph, relays
         self.ops: list[Op] = []
         self.notes: list[str] = []
         self.values: dict[str, Affine] = {}
@@ -85,6 +85,8 @@ class _Composition:
 
     def range(self, op: Range, inputs: list[Affine]) -> Affine:
         (value,) = inputs
+        if not self.relays:
+            return value
         choice = decide(self.graph, op, value)
         self.notes += [choice.note] if choice.note else []
         if not choice.relay:

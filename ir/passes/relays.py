@@ -35,6 +35,7 @@ from ganglion.ir.types import size
 
 LEVELS = 255  # of a relay: its counts fit 8 bits
 NEURON = 4  # what a neuron costs, in synapses: updates take 81 pJ, synaptic operations 23.6 (Davies et al., 2018)
+FAN_IN = 1 << 13  # inputs of a neuron beyond which membranes of 24 bits cost its weights too many of theirs
 PASSING = (Bias, Reshape, Range, Sum, Concat, Gather)  # these and `OneToOne` make no synapses of their own
 IN_PLACE = (Bias, Range)  # of these, the ones that leave every value where it is
 
@@ -58,16 +59,22 @@ def decide(graph: Graph, op: Range, value: Affine) -> Choice:
         if isinstance(reader, Projection):
             cost, possible = _composed(graph, reader, value, direct)
             composed += cost
+            shape, out = graph.typeof(reader.inputs[0]).shape, size(graph.typeof(reader.name).shape)
+            alone = reader.synapses(shape) * neurons // max(neurons, size(shape))
+            relayed += alone
             forced |= not possible and cost > MATRIX_LIMIT
-            shape = graph.typeof(reader.inputs[0]).shape
-            relayed += reader.synapses(shape) * neurons // max(neurons, size(shape))
+            forced |= cost > FAN_IN * out and cost > 2 * alone
         else:
             composed += value.synapses
             relayed += neurons
             forced |= direct and isinstance(reader, MaxPool)
     where = ", ".join(op.origin) or op.name
     if forced:
-        why = "which no projection can take over" if composed > relayed else "which must be spike counts here"
+        why = (
+            "of which the maximum is taken"
+            if readers and not isinstance(readers[0][0], Projection)
+            else (f"which {len(readers)} reader{'s' * (len(readers) != 1)} cannot take over in one projection each")
+        )
         return Choice(True, f"{where}: a relay population of {neurons} neurons for a linear value, {why}")
     if len(readers) < 2 and not isinstance(readers[0][0] if readers else None, Projection):
         return Choice(False)

@@ -10,7 +10,7 @@ import onnx
 import onnx.parser
 from numpy.typing import NDArray
 
-from ganglion.frontend import import_model, run_onnxruntime
+from ganglion.frontend import Options, import_model, run_onnxruntime
 from ganglion.ir import Bias, Conv2d, Dense, Graph, Input, OneToOne, Op, Readout, Reshape, Staircase, Sum
 
 Array = NDArray[Any]
@@ -107,7 +107,7 @@ def _conv(op: Conv2d, x: Array) -> Array:
 
 def assert_same_meaning(model: onnx.ModelProto, **options: Any) -> Graph:
     """The imported graph computes what onnxruntime computes; returns the graph."""
-    graph = import_model(model, **options)
+    graph = import_model(model, Options(**options))
     x = samples(graph)
     expected = run_onnxruntime(model, x)
     actual = evaluate(graph, x)[graph.readout.name]

@@ -234,8 +234,6 @@ def test_a_quantised_network() -> None:
 @pytest.mark.parametrize(
     ("activation", "message"),
     [
-        ("{o} = Relu({i})", "a plain ReLU.*continuum"),
-        ("{o} = Clip({i}, zero, one)", "a clipped ReLU.*continuum"),
         ("{o} = LeakyRelu({i})", "LeakyRelu.*continuum"),
         ("{o} = Sigmoid({i})", "Sigmoid.*continuum"),
         ("{o} = HardSwish({i})", "HardSwish.*continuum"),

@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from ganglion.errors import CompileError, InputError
-from ganglion.frontend import import_model, run_onnxruntime
+from ganglion.frontend import Options, import_model, run_onnxruntime
 from ganglion.ir import Bias, Graph, OneToOne, Staircase
 
 from .helpers import assert_same_meaning, build, dyadic, evaluate
@@ -41,17 +41,17 @@ def test_the_default_says_so() -> None:
 
 
 def test_a_range() -> None:
-    graph = import_model(model(), input_range=(0, 1))
+    graph = import_model(model(), Options(input_range=(0, 1)))
     assert codes(graph) == (1 / 255, 0, 0, 255, False)
     assert graph.notes == ()
-    assert codes(import_model(model(), input_range=(-1, 1), input_step=1 / 16)) == (1 / 16, 0, -16, 16, False)
+    assert codes(import_model(model(), Options(input_range=(-1, 1), input_step=1 / 16))) == (1 / 16, 0, -16, 16, False)
 
 
 def test_the_models_metadata_and_what_goes_before_it() -> None:
     data = {"ganglion.input_range": "0,16", "ganglion.input_step": "0.0625"}
     assert codes(import_model(model(data))) == (1 / 16, 0, 0, 256, False)
     assert codes(import_model(model({"ganglion.input_range": "0,1"}))) == (1 / 255, 0, 0, 255, False)
-    assert codes(import_model(model(data), input_range=(0, 2))) == (2 / 255, 0, 0, 255, False)
+    assert codes(import_model(model(data), Options(input_range=(0, 2)))) == (2 / 255, 0, 0, 255, False)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_the_models_metadata_and_what_goes_before_it() -> None:
 )
 def test_nonsense_is_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        import_model(model(), **options)  # type: ignore[arg-type]
+        import_model(model(), Options(**options))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("text", ["1", "a,b", "0,1,2", ""])
@@ -114,7 +114,7 @@ def test_a_quantised_input_sets_the_codes(zero: str, low: int, high: int) -> Non
     assert [type(op).__name__ for op in graph] == ["Input", "Dense", "Readout"]
     x = np.random.default_rng(0).uniform(-15, 15, (50, 7)).astype(np.float32)
     np.testing.assert_allclose(evaluate(graph, x)["y"], run_onnxruntime(quantised, x), rtol=1e-5, atol=1e-5)
-    assert "quantises its own input" in import_model(quantised, input_range=(0, 1)).notes[0]
+    assert "quantises its own input" in import_model(quantised, Options(input_range=(0, 1))).notes[0]
 
 
 def test_qcfs_on_the_input_sets_the_codes() -> None:

@@ -244,20 +244,23 @@ def test_float64_models() -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("y = MaxPool<kernel_shape=[2,2]>(x)", r"MaxPool is not supported.*\n.*average pool"),
-        ("y = Softmax(x)", r"Softmax is not supported.*\n.*logits"),
+        ("p, i = MaxPool<kernel_shape=[1,1]>(x) c = Cast<to=1>(i) y = Add(p, c)", "where the maxima lie, is used"),
+        ("a = Softmax(x) y = Conv(a, w)", r"Softmax is not supported.*\n.*logits"),
+        ("y = LRN<size=3>(x)", r"LRN is not supported.*\n.*--drop LRN"),
         ("y = Mul(x, x)", "not a staircase"),
         ("a = Conv(x, w) y = Mul(x, a)", "a product of computed values"),
         ("a = Conv(x, w) y = Max(x, a)", "Max of several computed values"),
         ("a = GlobalAveragePool(x) y = Add(x, a)", "broadcasts"),
         ("a = Conv(x, w) y = Conv(x, a)", "the weight is computed"),
         ("y = Div(x, zero)", "divides by zero"),
-        ("y = Transpose<perm=[0,2,3,1]>(x)", "Transpose is not supported"),
+        ("y = Transpose<perm=[1,0,2,3]>(x)", "axis 0 must stay the batch"),
+        ('y = Resize<mode="linear">(x, none, twice)', "mode 'linear' is not supported"),
         ("y = Add(x, batched)", "differs between samples"),
     ],
 )
 def test_what_is_not_supported_is_named(body: str, message: str) -> None:
     weights = {"w": dyadic(2, 2, 1, 1), "zero": np.zeros((), np.float32), "batched": dyadic(4, 2, 6, 5)}
+    weights |= {"none": np.zeros(0, np.float32), "twice": np.array([1, 1, 2, 2], np.float32)}
     model = build(body, x="float[4,2,6,5] x" if "batched" in body else "float[N,2,6,5] x", y=PLANE, weights=weights)
     with pytest.raises(CompileError, match=message) as caught:
         import_model(model)
@@ -265,11 +268,11 @@ def test_what_is_not_supported_is_named(body: str, message: str) -> None:
 
 
 def test_all_problems_are_told_at_once() -> None:
-    body = "a = MaxPool<kernel_shape=[2,2]>(x) b = Relu(a) c = Conv(b, w) d = Sigmoid(c) y = Softmax(d)"
+    body = "a = LRN<size=3>(x) b = Relu(a) c = Conv(b, w) d = Sigmoid(c) y = Conv(d, w)"
     with pytest.raises(CompileError) as caught:
         import_model(build(body, y=PLANE, weights={"w": dyadic(2, 2, 1, 1)}))
-    assert set(caught.value.origin) == {"MaxPool_0", "Relu_1", "Sigmoid_3", "Softmax_4"}
-    for word in ("a plain ReLU", "Sigmoid", "QCFS", "average pool"):
+    assert set(caught.value.origin) == {"LRN_0", "Relu_1", "Sigmoid_3"}
+    for word in ("a plain ReLU", "--calibration", "Sigmoid", "QCFS", "--drop LRN"):
         assert word in str(caught.value)
 
 

@@ -52,13 +52,15 @@ def test_a_model_that_compiles() -> None:
 
 
 def test_everything_refused_is_told_at_once() -> None:
-    body = "a = MaxPool<kernel_shape=[2,2]>(x) b = Conv(a, w) c = Mul(b, L) d = Relu(c) " + QCFS.format("q", "d")
-    body += "e = Conv(q, w) f = Relu(e) g = Conv(f, w) " + QCFS.format("r", "g") + "y = Softmax(r)"
-    found = statuses(build(body, y=PLANE, weights=CONSTANTS))
+    body = "a = LRN<size=3>(x) b = Conv(a, w) c = Mul(b, L) d = Relu(c) " + QCFS.format("q", "d")
+    body += "e = Conv(q, w) f = Relu(e) g = Conv(f, w) h = LeakyRelu(g) y = InstanceNormalization(h, v, v)"
+    found = statuses(build(body, y=PLANE, weights=CONSTANTS | {"v": np.ones(2, np.float32)}))
     refused = {s.op_type for s in found.values() if s.status == "refused"}
-    assert refused == {"MaxPool", "Relu", "Softmax"}
-    assert sum(s.status == "refused" for s in found.values()) == 3, "the first ReLU is part of a staircase"
-    assert "a plain ReLU" in found["Relu_11"].note
+    assert refused == {"LRN", "LeakyRelu", "InstanceNormalization"}
+    assert sum(s.status == "refused" for s in found.values()) == 3
+    assert found["LRN_0"].note.endswith("or try the network without it: --drop LRN")
+    assert found["Relu_11"].status == "changed"
+    assert "a plain ReLU -> Group Neuron 'f', with levels from samples" in found["Relu_11"].note
     assert found["Conv_1"].status == "supported"
     assert "Group Neuron 'q'" in found["Round_7"].note
 
