@@ -25,6 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 import ganglion
+from ganglion.arguments import check_outputs, parser
 from ganglion.comparison import Comparison
 from ganglion.errors import GanglionError, InputError, InternalError
 from ganglion.ir import Graph, dims, to_text
@@ -43,11 +44,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a terminal that cannot show a character is no reason to fail
     arguments = parser().parse_args(argv)
     try:
-        _check_outputs(arguments)
+        check_outputs(arguments)
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             warnings.simplefilter("always", ganglion.GanglionWarning)
-            code: int = arguments.run(arguments)
+            code = COMMANDS[arguments.command](arguments)
             return code
     except InternalError as error:
         err.print(f"[red]internal error[/]: {escape(str(error))}")
@@ -64,128 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return DONE
 
 
-def _check_outputs(a: argparse.Namespace) -> None:
-    """Before any work: no output may be an input, and the folder of every output must be there."""
-    given = vars(a)
-    names = ("model", "net", "source", "input", "labels", "calibration")
-    inputs = {Path(given[k]).resolve() for k in names if given.get(k)}
-    for option in ("output", "json", "dump_ir"):
-        value = given.get(option)
-        if not value or value == "-":
-            continue
-        path = Path(value)
-        if path.resolve() in inputs:
-            raise InputError(f"{path} is an input of this command; it would be overwritten", hint="name another output")
-        if option == "dump_ir" and path.exists() and not path.is_dir():
-            raise InputError(f"{path} is not a folder", hint="--dump-ir takes a folder")
-        if option != "dump_ir" and a.run is not emit and not path.resolve().parent.is_dir():
-            raise InputError(f"cannot write {path}: there is no folder {path.parent}", hint="create it first")
-
-
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     err.print(f"[yellow]warning[/]: {escape(str(message))}", soft_wrap=True)
-
-
-def parser() -> argparse.ArgumentParser:
-    """All commands and their options."""
-    top = argparse.ArgumentParser(
-        prog="ganglion",
-        description="ONNX in, a hardware-exact spiking network out, and proof that it is the same network.",
-        epilog="exit codes: 0 done; 1 the answer is no; 2 bad input",
-    )
-    top.add_argument("--version", action="version", version=f"ganglion {ganglion.__version__}")
-    commands = top.add_subparsers(required=True, metavar="COMMAND")
-
-    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text)
-        sub.set_defaults(run=run)
-        sub.add_argument("--json", metavar="FILE", help="write the result as JSON; - for standard output")
-        return sub
-
-    sub = command("check", check, "say for every node of a model whether it can be compiled")
-    sub.add_argument("model", metavar="MODEL.onnx")
-    _model_options(sub)
-
-    sub = command("compile", compile_, "compile a model into a spiking network")
-    sub.add_argument("model", metavar="MODEL.onnx")
-    sub.add_argument("-o", "--output", required=True, metavar="NET.onnx")
-    sub.add_argument("--steps", type=int, required=True, metavar="T", help="time-steps per sample")
-    sub.add_argument(
-        "--members", type=_members, required=True, metavar="TAU", help="members per Group Neuron, or: levels"
-    )
-    sub.add_argument("--target", default="loihi2", help="loihi1, loihi2 or a .toml file (default: loihi2)")
-    _model_options(sub)
-    sub.add_argument("--input-range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="real range of the input")
-    sub.add_argument("--input-step", type=float, metavar="S", help="real value of one input code")
-    calibration = sub.add_argument_group(
-        "calibration", "chooses the levels of plain ReLUs, and where relay populations may stand, from samples"
-    )
-    calibration.add_argument("--calibration", metavar="X.npy", help="samples (N, ...), as the model takes them")
-    calibration.add_argument(
-        "--calibration-method", choices=("mse", "percentile", "max"), default="mse", help="(default: mse)"
-    )
-    calibration.add_argument("--percentile", type=float, default=99.99, metavar="P", help="(default: 99.99)")
-    calibration.add_argument(
-        "--per-channel", action="store_true", help="one threshold per channel, folded into the weights"
-    )
-    sub.add_argument("--dump-ir", metavar="DIR", help="write the IR after every pass, numbered, as text")
-
-    sub = command("inspect", inspect, "print a model or a network")
-    sub.add_argument("source", metavar="MODEL.onnx|NET.onnx")
-    sub.add_argument("--format", choices=("text", "json"), default="text")
-
-    sub = command("simulate", simulate, "run samples through a network")
-    sub.add_argument("net", metavar="NET.onnx")
-    _sample_options(sub)
-    sub.add_argument("--engine", choices=("layer", "step"), default="layer")
-    sub.add_argument("--record", nargs="*", default=[], metavar="POPULATION", help="populations to keep, or: all")
-    sub.add_argument("-o", "--output", metavar="RUN.npz", help="write logits and recorded spike counts")
-
-    sub = command("emit", emit, "write a network for a backend")
-    sub.add_argument("net", metavar="NET.onnx")
-    sub.add_argument("-o", "--output", required=True, metavar="FOLDER")
-    sub.add_argument("--backend", default="lava")
-    sub.add_argument("--overwrite", action="store_true", help="replace an earlier bundle")
-
-    sub = command("compare", compare, "run a model and its network in every engine and compare spike by spike")
-    sub.add_argument("model", metavar="MODEL.onnx")
-    sub.add_argument("net", metavar="NET.onnx")
-    _sample_options(sub)
-    sub.add_argument("--lava", choices=("graded", "cluster"), help="run Lava too, in this form")
-    sub.add_argument("--lava-samples", type=_positive, metavar="N", help="only so many samples on Lava")
-    sub.add_argument("--lava-python", metavar="PYTHON", help="the Python 3.10 that has lava-nc")
-    sub.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="limit of the Lava run")
-
-    sub = command("doctor", doctor, "say what this machine has and what is missing")
-    sub.add_argument("--lava-python", metavar="PYTHON", help="the Python 3.10 that has lava-nc")
-    return top
-
-
-def _model_options(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument(
-        "--drop",
-        action="append",
-        default=[],
-        metavar="OP",
-        help="leave out nodes of this type, such as LRN",
-    )
-    sub.add_argument("--output-name", metavar="NAME", help="which output, where the model has several")
-
-
-def _members(text: str) -> int | str:
-    return text if text == "levels" else int(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
-    return int(text)
-
-
-def _sample_options(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--input", required=True, metavar="X.npy", help="samples (N, ...), as the model takes them")
-    sub.add_argument("--labels", metavar="Y.npy", help="the right class of every sample")
-    sub.add_argument("--samples", type=_positive, metavar="N", help="only the first N samples")
 
 
 def check(a: argparse.Namespace) -> int:
@@ -420,6 +301,16 @@ def _progress() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
 
         yield bar
 
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "check": check,
+    "compile": compile_,
+    "inspect": inspect,
+    "simulate": simulate,
+    "emit": emit,
+    "compare": compare,
+    "doctor": doctor,
+}
 
 __all__ = ["main"]
 

@@ -60,7 +60,9 @@ def check(
         passes.run(imported, [passes.compose])
     except CompileError as error:  # each layer alone is fine, but not these in a row
         return [
-            replace(node, status="refused", note=f"{error.message}; {error.hint}") if node.name in error.origin else node
+            replace(node, status="refused", note=f"{error.message}; {error.hint}")
+            if node.name in error.origin
+            else node
             for node in nodes
         ]
     return nodes
