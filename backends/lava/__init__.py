@@ -3,6 +3,7 @@
 diagnose.py      what stands in the way
 names.py         names of ops as Python identifiers
 blocks.py        the program's text, one block per op
+writer.py        what the blocks are written into
 bundle.py        the folder, written whole or not at all
 library/         the process library that is copied into it; needs Lava, so it is never imported here
 interpreter.py   finding a Python that has Lava

@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 
 from ganglion.errors import CompileError, InputError
-from ganglion.ir import Conv2d, Graph, GroupNeuron, OneToOne, Projection, dims, size
+from ganglion.ir import Graph, GroupNeuron, MaxPool, dims, size
 
-from .blocks import Program, block
+from .blocks import block
 from .diagnose import check
-from .names import one_line, quoted
+from .names import CONNECTIONS, NEURONS, one_line, quoted
+from .writer import Program
 
 LIBRARY = Path(__file__).with_name("library")
 LIBRARY_NAME, INSTALLED_AS = "ganglion_lava", "ganglion.backends.lava.library"
@@ -113,7 +114,7 @@ def write(graph: Graph, folder: Path) -> None:
         "name": graph.name,
         "steps": graph.steps,
         "input": {"shape": graph.input.shape, "low": graph.input.low, "high": graph.input.high},
-        "populations": [op.name for op in graph.of(GroupNeuron)],
+        "populations": [op.name for op in graph.populations],
         "readout": graph.readout.name,
         "files": {name: checksum(folder / name) for name in files},
     }
@@ -128,31 +129,26 @@ def checksum(path: Path) -> str:
 def program_text(program: Program) -> str:
     """network.py."""
     graph = program.graph
-    body = "\n\n".join(block(program, op) for op in graph.ops)  # fills program.delays and program.arrays
-    populations = graph.of(GroupNeuron)
+    body = "\n\n".join(block(program, op) for op in graph.ops)  # fills in the rest of `program`
+    populations = graph.populations
     listed = "".join(f"\n            {quoted(op.name)}: {program.names[op.name]}," for op in populations)
-    connections = sorted(
-        {connection_import(op) for op in graph.of(Projection)} | ({"Delay"} if program.delays else set())
-    )
+    pools = len(graph.of(MaxPool))
     return TEMPLATE.format(
         name=one_line(graph.name),
         shape=dims(graph.input.shape), low=graph.input.low, high=graph.input.high,
         scale=f"{graph.input.scale:.9g}", zero=graph.input.zero_point,
         steps=graph.steps, depth=graph.depth,
-        populations=len(populations), neurons=sum(size(graph.typeof(op.name).shape) for op in populations),
+        populations=f"{len(populations)} populations" + (f" ({pools} of them max-pools)" if pools else ""),
+        neurons=sum(size(graph.typeof(op.name).shape) for op in graph.of(GroupNeuron)),
         readout=one_line(graph.readout.name), unit=f"{program.names[graph.readout.name]}.unit",
-        connections=", ".join(connections),
+        connections=", ".join(sorted(program.processes & CONNECTIONS)),
+        neuron_kinds=", ".join(sorted(program.processes & NEURONS)),
         facts=f"name={quoted(graph.name)}, shape={graph.input.shape!r}, low={graph.input.low}, high={graph.input.high}",
         body=textwrap.indent(body, "    "),
         source=program.names[graph.input.name],
         population_map=f"{{{listed}\n        }}" if populations else "{}",
         readout_pair=f"({quoted(graph.readout.name)}, {program.names[graph.readout.name]})",
     )  # fmt: skip
-
-
-def connection_import(op: Projection) -> str:
-    """What builds a projection in the process library."""
-    return "Conv2d" if isinstance(op, Conv2d) else "OneToOne" if isinstance(op, OneToOne) else "dense"
 
 
 TEMPLATE = '''\
@@ -162,7 +158,7 @@ TEMPLATE = '''\
 # ///
 """The spiking network "{name}" as a Lava process graph, written by ganglion.
 
-{populations} populations, {neurons} Group Neurons; T = {steps} time-steps per sample; the readout is at level {depth}.
+{populations}, {neurons} Group Neurons; T = {steps} time-steps per sample; the readout is at level {depth}.
 
     python network.py --input codes.npy --output counts.npz
     python network.py --input codes.npy --output counts.npz --form cluster --record all --samples 2
@@ -177,9 +173,13 @@ It needs Python 3.10, lava-nc 0.10.0 and numpy < 2:  uv run network.py ...  inst
 import sys
 from pathlib import Path
 
+from ganglion_lava import requirements
+
+requirements.check()  # ends here where Lava is missing, and says how to get it
+
 from ganglion_lava.connections import {connections}
 from ganglion_lava.endpoints import InputSource
-from ganglion_lava.neurons import GroupNeuron, Readout
+from ganglion_lava.neurons import {neuron_kinds}
 from ganglion_lava.program import Facts, Network, main
 
 import numpy as np  # after ganglion_lava, which sets one thread per process

@@ -9,19 +9,24 @@ from ganglion.errors import CompileError
 from ganglion.ir import (
     Bias,
     Cluster,
+    Concat,
     Conv2d,
     Dense,
+    Gather,
     Graph,
     GroupNeuron,
     Input,
     IntegrateFire,
     LateralInhibition,
+    MaxPool,
     Membrane,
     OneToOne,
     Op,
     Projection,
+    Range,
     Readout,
     Reshape,
+    Sparse,
     Spikes,
     Stage,
     Staircase,
@@ -30,11 +35,15 @@ from ganglion.ir import (
     signed_bits,
 )
 
-SUPPORTED: tuple[type[Op], ...] = (Input, Conv2d, Dense, OneToOne, GroupNeuron, Readout)
+SUPPORTED: tuple[type[Op], ...] = (Input, Conv2d, Dense, OneToOne, Sparse, GroupNeuron, MaxPool, Readout)
+SOURCES = (Input, GroupNeuron, MaxPool)
 REASONS: dict[type[Op], str] = {
     Bias: "is composed into its population before quantisation",
     Sum: "is composed into projections before quantisation",
+    Concat: "is composed into projections before quantisation",
+    Gather: "is composed into projections before quantisation",
     Reshape: "is composed into projections before quantisation",
+    Range: "is dropped, or becomes a relay population, before quantisation",
     Staircase: "becomes a Group Neuron before quantisation",
     IntegrateFire: "is made by the bundle itself when it runs in cluster form: emit the graded form",
     LateralInhibition: "is made by the bundle itself when it runs in cluster form: emit the graded form",
@@ -98,13 +107,13 @@ def tables(op: Membrane) -> list[np.ndarray]:
 def projection_problems(graph: Graph, op: Projection) -> list[str]:
     """What is wrong with one projection: its source, its weights, and the width of what arrives."""
     source = graph.typeof(op.inputs[0])
-    if not isinstance(graph[op.inputs[0]], (Input, GroupNeuron)) or not isinstance(source, Spikes):
+    if not isinstance(graph[op.inputs[0]], SOURCES) or not isinstance(source, Spikes):
         return ["does not read a population"]
-    if not is_integer(op.weight) or signed_bits(int(op.weight.min()), int(op.weight.max())) > 8 or op.exponent < 0:
+    least, most = int(op.weight.min(initial=0)), int(op.weight.max(initial=0))
+    if not is_integer(op.weight) or signed_bits(least, most) > 8 or op.exponent < 0:
         return ["has weights that are not 8-bit integers with an exponent of 0 or more"]
-    weight = np.abs(op.weight.astype(np.int64))
-    fan_in = int(weight.max()) if isinstance(op, OneToOne) else int(weight.reshape(len(weight), -1).sum(axis=1).max())
-    bound = fan_in * max(abs(source.low), abs(source.high)) << op.exponent
+    positive, negative = op.sums(source.shape)
+    bound = int((positive - negative).max()) * max(abs(source.low), abs(source.high)) << op.exponent
     if 2 * bound >= 2 ** (SUM_BITS - 1):  # Dense sums twice the weight
         return [f"sums up to {bound}, which does not fit the {SUM_BITS} bits of Lava's accumulators"]
     return []

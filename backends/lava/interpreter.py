@@ -18,23 +18,7 @@ INSTALL = (
     f"python3.10 -m venv {ENVIRONMENT} && {ENVIRONMENT}/bin/pip install lava-nc==0.10.0 'numpy<2'; "
     f"or name the interpreter in ${VARIABLE}"
 )
-PROBE = """
-import importlib.util, sys
-from importlib.metadata import PackageNotFoundError, version
-def of(name):
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        sys.exit(f"it has no {name}")
-lava, numpy = of("lava-nc"), of("numpy")
-if not lava.startswith("0.10."):
-    sys.exit(f"it has lava-nc {lava}, not 0.10")
-if int(numpy.split(".")[0]) >= 2:
-    sys.exit(f"it has numpy {numpy}, lava-nc needs numpy < 2")
-if importlib.util.find_spec("lava") is None:
-    sys.exit("it cannot import lava")
-print(f"Python {sys.version.split()[0]}, lava-nc {lava}, numpy {numpy}")
-"""
+PROBE = Path(__file__).parent / "library" / "requirements.py"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +70,7 @@ def probe(python: str) -> tuple[str, str]:
     """(what it has, "") where `python` can run Lava, else ("", why not)."""
     try:
         done = subprocess.run(
-            [python, "-c", PROBE], capture_output=True, text=True, timeout=60, env=clean_environment(), check=False
+            [python, str(PROBE)], capture_output=True, text=True, timeout=60, env=clean_environment(), check=False
         )
     except FileNotFoundError:
         return "", "there is no such file"

@@ -7,9 +7,12 @@ import keyword
 import re
 from collections.abc import Iterable
 
-PROGRAM_NAMES = ("T", "N", "W", "FACTS", "build", "codes", "np", "sys", "Path", "main", "len", "Network", "Facts")
-PROCESSES = ("InputSource", "GroupNeuron", "Readout", "Conv2d", "OneToOne", "Delay", "dense")
-RESERVED = frozenset([*PROGRAM_NAMES, *PROCESSES])
+PROGRAM_NAMES = (
+    "T", "N", "W", "FACTS", "build", "codes", "np", "sys", "Path", "main", "len", "Network", "Facts", "requirements",
+)  # fmt: skip
+CONNECTIONS = frozenset(["Conv2d", "Delay", "OneToOne", "Sparse", "dense"])
+NEURONS = frozenset(["GroupNeuron", "MaxPool", "Readout"])
+RESERVED = CONNECTIONS | NEURONS | {"InputSource", *PROGRAM_NAMES}
 
 
 def identifiers(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:

@@ -11,14 +11,16 @@ from ganglion.ir import (
     Graph,
     GroupNeuron,
     Input,
+    MaxPool,
     OneToOne,
     Op,
     Readout,
     Shape,
+    Sparse,
     Stage,
 )
 
-ONE = np.float64(1)
+ONE = np.array(1.0)
 
 
 def weights(seed: int, *shape: int) -> Array:
@@ -34,7 +36,7 @@ def population(name: str, *inputs: str, level: int, q: float | Array, members: i
         origin=(f"/{name}/Relu",),
         level=level,
         bias=bias,
-        unit=np.asarray(ONE),
+        unit=ONE,
         thresholds=np.ceil((k[1:] - 0.5) * q).astype(np.int32),
         inhibition=np.diff(np.rint(k * q), axis=0).astype(np.int32),
         scale=1.0,
@@ -50,7 +52,7 @@ def source(shape: Shape, low: int, high: int) -> Op:
 
 
 def readout(*inputs: str, level: int, bias: Array | None = None) -> Op:
-    return Readout(name="logits", inputs=inputs, level=level, bias=bias, unit=np.asarray(ONE))
+    return Readout(name="logits", inputs=inputs, level=level, bias=bias, unit=ONE)
 
 
 def codes(graph: Graph, samples: int, seed: int = 0) -> Array:
@@ -113,6 +115,71 @@ def residual(*, delay: int = 1, level: int = 3) -> Graph:
         population("d", "gate", level=4, q=7.0, members=2, bias=np.array(104, np.int32)),
         Dense(name="fc2", inputs=("d",), weight=weights(8, 5, 64)),
         readout("fc", "fc2", level=5),
+    )  # fmt: skip
+
+
+def pools() -> Graph:
+    """Max-pools of the network's signed input and of joined channels, and projections that read some channels, reach
+    some, spread and crop: dense, sparse, convolutions with a weight of -128 and with one of 11 bits in two parts."""
+    filled = np.array([0, 3, 0, 5, 2, 0, 0, 4, 1, 1, 0, 6, 2, 2, 0, 0, 0, 7, 1, 1, 3, 2, 0, 0])
+    index = np.random.default_rng(11).integers(0, 90, filled.sum())
+    wide = np.random.default_rng(12).integers(-1024, 1024, (5, 8, 1, 1))
+    lowest = np.full((4, 3, 3, 3), -128, np.int8) // np.arange(1, 5).reshape(4, 1, 1, 1).astype(np.int8)
+    one = np.array(1, np.int8)
+    bias = np.array([300, 0, 0, 38000], np.int32)
+    rising = np.arange(0, 6000, 100, dtype=np.int32).reshape(5, 3, 4)
+    return network(
+        "pools", 3, 3,
+        source((3, 6, 5), -9, 6),
+        OneToOne(name="p/all", inputs=("image",), weight=one),
+        max_pool("p", "p/all", level=1, low=-9, high=6, kernel=(2, 3), strides=(2, 1), pads=(1, 2, 0, 1),
+                 dilations=(1, 2)),
+        Conv2d(name="a/conv", inputs=("image",), weight=lowest, take=np.array([2, 0, 2]), pads=(1, 1, 1, 1)),
+        population("a", "a/conv", level=1, q=2000.5, members=3),
+        Conv2d(
+            name="b/up", inputs=("p",), weight=weights(3, 2, 2, 3, 2), take=np.array([2, 0]), upsample=(2, 2),
+            pads=(-1, -1, 1, -1), channels=7,
+        ),
+        OneToOne(
+            name="b/skip", inputs=("p",), weight=np.array([30, -40], np.int8), take=np.array([1, 0]), exponent=2,
+            offset=2, channels=7,
+        ),
+        Conv2d(name="b/conv", inputs=("a",), weight=weights(4, 2, 4, 2, 2), strides=(2, 1), offset=4, channels=7),
+        Sparse(
+            name="b/sparse", inputs=("image",), weight=weights(5, len(index)), index=index,
+            pointer=np.concatenate([[0], np.cumsum(filled)]), shape=(2, 3, 4), exponent=1, offset=5, channels=7,
+            delay=1,
+        ),
+        population("b", "b/up", "b/skip", "b/conv", "b/sparse", level=2, q=350.3, members=3),
+        OneToOne(name="c/b", inputs=("b",), weight=one, take=np.array([5, 0, 1, 2, 3, 6]), channels=8),
+        OneToOne(name="c/p", inputs=("p",), weight=one, take=np.array([0, 2]), offset=6, channels=8, delay=1),
+        max_pool("c", "c/b", "c/p", level=3, low=-9, high=6, kernel=(2, 2), pads=(0, 1, 1, 0)),
+        Conv2d(name="d/conv", inputs=("c",), weight=(wide >> 4).astype(np.int8), exponent=4),
+        Conv2d(name="d/conv#low", inputs=("c",), weight=(wide & 15).astype(np.int8)),
+        OneToOne(
+            name="d/full", inputs=("b",), weight=weights(6, 5, 3, 4), take=np.array([6, 0, 1, 2, 4]), delay=1
+        ),
+        population("d", "d/conv", "d/conv#low", "d/full", level=4, q=1500.0, members=4, bias=rising),
+        Dense(name="fc/d", inputs=("d",), weight=weights(7, 2, 60), offset=1, channels=4),
+        Dense(name="fc/c", inputs=("c",), weight=np.full((1, 96), -128, np.int8), offset=3, channels=4, delay=1),
+        Sparse(
+            name="fc/sparse", inputs=("p",), weight=np.array([100, -20], np.int8), index=np.array([3, 35]),
+            pointer=np.array([0, 2]), shape=(1,), channels=4, delay=3,
+        ),
+        population("e", "fc/d", "fc/c", "fc/sparse", level=5, q=250.0, members=3, bias=bias),
+        OneToOne(
+            name="out", inputs=("e",), weight=np.array([5, 7, -128], np.int8), take=np.array([3, 1, 0]), offset=1,
+            channels=4,
+        ),
+        Dense(name="bias", inputs=("c",), weight=weights(8, 4, 96), delay=2),
+        readout("out", "bias", level=6),
+    )  # fmt: skip
+
+
+def max_pool(name: str, *inputs: str, level: int, low: int, high: int, **window: tuple[int, ...]) -> Op:
+    return MaxPool(
+        name=name, inputs=inputs, origin=(f"/{name}/MaxPool",), level=level, unit=ONE, scale=ONE, low=low, high=high,
+        **window,  # type: ignore[arg-type]
     )  # fmt: skip
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +18,9 @@ from ganglion.backends import BACKENDS
 from ganglion.backends.lava import emit, run
 from ganglion.backends.lava.blocks import BLOCKS
 from ganglion.backends.lava.diagnose import REASONS, SUPPORTED, check
+from ganglion.backends.lava.names import identifiers
 from ganglion.errors import CompileError, InputError
-from ganglion.ir import OPS, Dense, Graph, GroupNeuron, Input, Op, Readout, Stage, Staircase
+from ganglion.ir import OPS, Dense, Graph, Input, Op, Readout, Sparse, Stage, Staircase
 
 from . import networks
 
@@ -25,7 +28,7 @@ Golden = Callable[[str, str], None]
 
 
 def tiny() -> Graph:
-    """Every kind of op once, a delay that is shared, and names that are not Python's."""
+    """A delay that is shared, and names that are not Python's."""
     graph = networks.residual()
     ops = [replace(op, name=rename(op.name), inputs=tuple(map(rename, op.inputs))) for op in graph.ops]
     return graph.rebuild(ops, name='a "quoted" \\ name\n"""')
@@ -35,10 +38,23 @@ def rename(name: str) -> str:
     return {"late": "a_relu_late1", "d": "class", "fc": "2nd fc", "skip": "W"}.get(name, name)
 
 
-def test_the_program_reads_like_this(golden: Golden, tmp_path: Path) -> None:
-    text = (emit(tiny(), tmp_path / "bundle") / "network.py").read_text()
+@pytest.mark.parametrize(
+    ("make", "name"), [(tiny, "lava_network.py.txt"), (networks.pools, "lava_network_pools.py.txt")]
+)
+def test_the_program_reads_like_this(make: Callable[[], Graph], name: str, golden: Golden, tmp_path: Path) -> None:
+    text = (emit(make(), tmp_path / "bundle") / "network.py").read_text()
     ast.parse(text)
-    golden("lava_network.py.txt", text)
+    golden(name, text)
+
+
+def test_without_lava_it_says_what_to_install(tmp_path: Path) -> None:
+    program = emit(tiny(), tmp_path / "bundle") / "network.py"
+    command = [sys.executable, "-S", str(program), "--input", "x", "--output", "y"]  # -S: without any packages
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith(f"error: {sys.executable} cannot run this network: it has no lava-nc\n")
+    assert "pip install lava-nc==0.10.0 'numpy<2'" in done.stderr
 
 
 def test_it_needs_nothing_of_ganglion(tmp_path: Path) -> None:
@@ -58,6 +74,13 @@ def test_names_become_identifiers_without_clashes(tmp_path: Path) -> None:
     assert len(assigned) == len(set(assigned))
     delays = 4
     assert len(assigned) == len(tiny().ops) + delays + 2  # and N and W
+
+
+def test_the_parts_of_a_wide_weight_have_names_of_their_own() -> None:
+    names = ["conv", "conv#low", "conv_low", "MaxPool", "Sparse", "requirements"]
+    assert list(identifiers(names).values()) == [
+        "conv", "conv_low", "conv_low_2", "MaxPool_2", "Sparse_2", "requirements_2",
+    ]  # fmt: skip
 
 
 def test_the_weights_are_the_networks(tmp_path: Path) -> None:
@@ -130,6 +153,16 @@ def test_every_problem_is_found_at_once(tmp_path: Path) -> None:
         Dense(name="real", inputs=("x",), weight=np.ones((4, 4)), origin=("/a/Gemm",)),
         Staircase(name="s", inputs=("real",), step=1.0, levels=2, origin=("/a/Relu",)),
         Dense(name="wide", inputs=("x",), weight=np.full((4, 4), 300), exponent=1),
+        Sparse(
+            name="few",
+            inputs=("x",),
+            weight=np.array([128]),
+            index=np.array([1]),
+            pointer=np.array([0, 1]),
+            shape=(1,),
+            offset=3,
+            channels=4,
+        ),
         Dense(name="huge", inputs=("x",), weight=np.full((4, 4), 100, np.int8), exponent=24),
         Readout(name="r", inputs=("wide", "huge"), unit=np.asarray(1.0), interval=(0, 2**23)),
     )
@@ -141,6 +174,7 @@ def test_every_problem_is_found_at_once(tmp_path: Path) -> None:
         "/a/Gemm: dense has weights that are not 8-bit integers with an exponent of 0 or more",
         "/a/Relu: staircase becomes a Group Neuron before quantisation",
         "wide: dense has weights that are not 8-bit integers with an exponent of 0 or more",
+        "few: sparse has weights that are not 8-bit integers with an exponent of 0 or more",
         f"huge: dense sums up to {4 * 100 * 255 << 24}, which does not fit the 32 bits of Lava's accumulators",
         "r: readout has potentials in (0, 8388608), which does not fit 24 bits",
     ]
@@ -188,7 +222,6 @@ def test_a_folder_that_is_no_bundle(tmp_path: Path) -> None:
 
 
 def test_populations_are_listed_in_order(tmp_path: Path) -> None:
-    graph = networks.residual()
-    about = json.loads((emit(graph, tmp_path / "a") / "ganglion.json").read_text())
-    assert about["populations"] == [op.name for op in graph.of(GroupNeuron)]
+    about = json.loads((emit(networks.pools(), tmp_path / "a") / "ganglion.json").read_text())
+    assert about["populations"] == ["p", "a", "b", "c", "d", "e"]  # max-pools too
     assert about["readout"] == "logits"

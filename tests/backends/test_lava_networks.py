@@ -13,11 +13,13 @@ import pytest
 import ganglion
 from ganglion.backends import lava
 from ganglion.comparison import LAVA_VS_SIMULATOR
-from ganglion.ir import Graph, GroupNeuron, Projection
+from ganglion.ir import Graph, GroupNeuron, MaxPool, Projection
 
 pytest.importorskip("torch")
+import torch
+from torch import nn
 
-from ganglion.frontend.torch import export
+from ganglion.frontend.torch import calibrate_thresholds, convert, export
 from tests.models import digits, models
 
 pytestmark = [pytest.mark.lava, pytest.mark.torch, pytest.mark.xdist_group("lava")]
@@ -25,8 +27,34 @@ pytestmark = [pytest.mark.lava, pytest.mark.torch, pytest.mark.xdist_group("lava
 Form = Literal["graded", "cluster"]
 
 
+class Rearranging(nn.Module):
+    """Max pools (one of the signed input), concatenations, a channel shuffle, a slice, a transposed convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool, self.down = nn.MaxPool2d(3, 2, 1), nn.MaxPool2d(2)
+        self.stem, self.deep = nn.Conv2d(4, 6, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1, groups=2)
+        self.left, self.right = nn.Conv2d(6, 4, 1), nn.Conv2d(6, 4, 3, padding=1)
+        self.shuffle, self.up = nn.ChannelShuffle(2), nn.ConvTranspose2d(8, 5, 2, 2)
+        self.fc, self.relu = nn.Linear(5 * 4 * 4 + 8 * 4 * 4, 3), nn.ReLU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.relu(self.stem(self.pool(x)))
+        x = self.relu(torch.cat([self.left(x), self.right(x)], 1))
+        y = self.relu(self.deep(self.shuffle(x)))
+        z = self.relu(self.up(self.down(torch.cat([x, y], 1)[:, 4:12])))
+        logits: torch.Tensor = self.fc(torch.cat([z.flatten(1), y.flatten(1)], 1))
+        return logits
+
+
 def network(name: str, folder: Path, samples: int) -> tuple[Path, Any]:
     """The ONNX file of an example network, and samples for it."""
+    if name == "rearranging":
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(3)
+            model, x = convert(Rearranging(), levels=4).eval(), 2 * torch.rand(samples, 4, 8, 8) - 1
+        calibrate_thresholds(model, [x], 99.9)
+        return export(model, x[:1], folder / "rearranging.onnx", input_range=(-1.0, 1.0)), x.numpy()
     if name == "digits":
         trained = digits.train_digits(folder, epochs=3)
         return trained.onnx, np.load(trained.images)[:samples]
@@ -44,6 +72,8 @@ def network(name: str, folder: Path, samples: int) -> tuple[Path, Any]:
         ("lenet", "cluster", 3, 2, 3),
         ("digits", "graded", 4, 2, 4),
         ("digits", "cluster", 4, 2, 4),
+        ("rearranging", "graded", 3, 3, 3),
+        ("rearranging", "cluster", 3, 3, 3),
         ("resnet20", "graded", 2, 2, 4),
     ],
 )
@@ -65,6 +95,8 @@ def test_lava_equals_the_simulator(
     assert min(result.rates.values()) > 0.05  # everything fires, so that equality says something
     if name == "resnet20":
         assert len(net.of(GroupNeuron)) == 19
+    if name == "rearranging":
+        assert len(net.of(MaxPool)) == 2
 
 
 @pytest.mark.parametrize("form", ["graded", "cluster"])

@@ -9,11 +9,12 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from ganglion import simulator
 from ganglion.backends.lava import LavaRun, emit, run
-from ganglion.ir import Array, Graph
+from ganglion.ir import Array, Conv2d, Graph, MaxPool, OneToOne, Projection, Sparse
 from tests import networks as compiled
 
 from . import networks
@@ -31,7 +32,7 @@ def different(lava: LavaRun, expected: dict[str, Array]) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("form", ["graded", "cluster"])
-@pytest.mark.parametrize("make", [networks.mlp, networks.convolutions, networks.residual])
+@pytest.mark.parametrize("make", [networks.mlp, networks.convolutions, networks.residual, networks.pools])
 def test_every_count_at_every_step(make: Callable[[], Graph], form: Form, tmp_path: Path, lava_python: Path) -> None:
     graph = make()
     codes = networks.codes(graph, samples=3)
@@ -44,13 +45,39 @@ def test_every_count_at_every_step(make: Callable[[], Graph], form: Form, tmp_pa
     assert different(lava, expected) == dict.fromkeys(expected, 0)
 
 
-def test_samples_do_not_touch_each_other(tmp_path: Path, lava_python: Path) -> None:
-    graph = networks.residual()
+@pytest.mark.parametrize("make", [networks.residual, networks.pools])
+def test_samples_do_not_touch_each_other(make: Callable[[], Graph], tmp_path: Path, lava_python: Path) -> None:
+    graph = make()
     codes = networks.codes(graph, samples=2)
     together = run(emit(graph, tmp_path / "bundle"), codes, form="cluster", timeout=120)
     alone = run(tmp_path / "bundle", codes[1:], form="cluster", timeout=120)
     for name, counts in alone.counts.items():
         np.testing.assert_array_equal(counts[:, 0], together.counts[name][:, 1])
+
+
+@pytest.mark.parametrize(
+    ("module", "reset"),
+    [
+        ("neurons/__init__.py", "        if t == 0:\n            self.peak[:] = 0\n"),
+        ("model.py", "            self.v[:] = 0\n"),
+    ],
+)
+def test_a_window_that_does_not_reset_makes_a_difference(
+    module: str, reset: str, tmp_path: Path, lava_python: Path
+) -> None:
+    """Of a max-pool: first its peaks, then its membranes."""
+    graph = networks.pools()
+    codes = networks.codes(graph, samples=2)
+    library = emit(graph, tmp_path / "bundle") / "ganglion_lava" / module
+    text = library.read_text()
+    assert text.count(reset) == 1
+    library.write_text(text.replace(reset, "            pass\n" if "v[:]" in reset else ""))
+
+    lava = run(tmp_path / "bundle", codes, record=["p"], timeout=120)
+
+    wrong = lava.counts["p"] != simulate(graph, codes)["p"]
+    assert not wrong[:, 0].any()  # the first sample has nothing before it
+    assert wrong[:, 1].any()
 
 
 @pytest.mark.parametrize("wrong", [networks.residual(delay=2), networks.residual(level=2), networks.residual(level=4)])
@@ -64,12 +91,35 @@ def test_a_wrong_delay_or_level_makes_a_difference(wrong: Graph, tmp_path: Path,
     assert not any(different(lava, simulate(wrong, codes)).values())  # Lava does as it is told
 
 
-@settings(max_examples=3, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-@given(graph=compiled.integer_networks())
+FEATURES: dict[str, Callable[[Graph], bool]] = {
+    "max-pool": lambda g: bool(g.of(MaxPool)),
+    "sparse": lambda g: bool(g.of(Sparse)),
+    "take": lambda g: any(p.take is not None for p in (*g.of(Conv2d), *g.of(OneToOne))),
+    "placed": lambda g: any(p.channels for p in g.of(Projection)),
+    "upsample": lambda g: any(p.upsample != (1, 1) for p in g.of(Conv2d)),
+}
+
+
+def lively(graph: Graph) -> bool:
+    """Whether every population sends different counts, so that equality says something."""
+    counts = simulator.simulate(graph, compiled.samples(graph, 3), record="all").counts.values()
+    return len(counts) > 1 and all(c.std() > 0.1 for c in counts)
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+@settings(
+    max_examples=1,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.generate],  # shrinking would take many runs
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+@given(data=st.data())
 def test_compiled_networks_equal_the_simulator(
-    graph: Graph, tmp_path_factory: pytest.TempPathFactory, lava_python: Path
+    feature: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory, lava_python: Path
 ) -> None:
-    """What the compiler makes, against the step engine."""
+    """What the compiler makes, several samples back to back, against the step engine."""
+    graph = data.draw(compiled.integer_networks(steps=3).filter(FEATURES[feature]).filter(lively))
     x = compiled.samples(graph, 3)
     expected = simulator.simulate(graph, x, engine="step", record="all")
     bundle = emit(graph, tmp_path_factory.mktemp("drawn") / "bundle")

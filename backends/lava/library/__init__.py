@@ -1,13 +1,14 @@
 """Lava processes for networks of Group Neurons; needs lava-nc 0.10 and numpy, nothing else.
 
 window.py       when a population is active
-neurons/        Group Neuron (one programmable neuron with graded spikes) and readout
+neurons/        Group Neuron (one programmable neuron with graded spikes), max-pool and readout
 members/        integrate-and-fire member and collector, the parts of a cluster
 cluster.py      the Group Neuron as a cluster of members with lateral inhibition
-connections/    convolution, dense, one-to-one and delay
-arithmetic.py   exact integer convolution (no Lava)
+connections/    convolution, dense, one-to-one, sparse and delay
+arithmetic.py   what they compute, exact in integers (no Lava)
 endpoints/      source of input codes, recorder of spike counts
-model.py        base of the models: an exception ends the program instead of blocking it for ever
+model.py        bases of the models: an exception ends the program instead of blocking it for ever; the window
+requirements.py what is needed to run, and whether it is there (no Lava)
 program.py      the command line of a network, and its run
 guard.py        what a run leaves behind, and what happens when one of its processes dies
 

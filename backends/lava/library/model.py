@@ -1,4 +1,4 @@
-"""Base of the process models."""
+"""Bases of the process models."""
 
 # pyright: reportMissingImports=false
 
@@ -10,6 +10,8 @@ import traceback
 
 import numpy as np
 from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.type import LavaPyType
 
 EXIT_EXCEPTION = 70
 V_MAX = 2**23 - 1  # membrane potentials have 24 bits
@@ -35,6 +37,39 @@ class StepModel(PyLoihiProcessModel):
             sys.stderr.write(text)
             sys.stderr.flush()
             os._exit(EXIT_EXCEPTION)
+
+
+class MembraneModel(StepModel):
+    """A model with membrane potentials V (n,): V <- V + input + bias at each step of its windows, V <- 0 before the
+    first. Outside of its windows it neither integrates nor fires, and what arrives is lost.
+    """
+
+    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
+    v: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+
+    def fire(self, t: int) -> np.ndarray:
+        """What is sent at local step `t`, int32; may change V."""
+        raise NotImplementedError
+
+    def inhibition(self) -> np.ndarray | int:
+        """What arrives of lateral inhibition; called at every step."""
+        return 0
+
+    def step(self, step: int) -> None:
+        arrived = self.a_in.recv().astype(np.int32)  # a port does not enforce its type
+        inhibition = self.inhibition()
+        t = self.proc_params["window"].local(step)
+        if t is None:
+            self.s_out.send(np.zeros(self.s_out.shape, np.int32))
+            return
+        if t == 0:  # what is in flight from the window before is dropped with V
+            self.v[:] = 0
+        else:
+            self.v += inhibition
+        self.v += arrived + self.proc_params["bias"]
+        check_potential(self.v)
+        self.s_out.send(self.fire(t))
 
 
 def check_potential(v: np.ndarray) -> None:

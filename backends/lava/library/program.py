@@ -149,21 +149,21 @@ def attach_recorders(network: Network, record: str, folder: Path) -> dict[str, P
     files = {}
     for i, (name, process) in enumerate([*((n, known[n]) for n in asked), network.readout]):
         p = process.proc_params
-        if isinstance(process, GroupNeuron):
-            port, dtype = process.s_out, smallest(len(p["thresholds"]))
-        else:
-            port, dtype = process.v_out, "int32"
         files[name] = folder / f"{i}.npy"
         recorder = Recorder(
-            name=f"{process.name}#recorder", shape=p["shape"], window=p["window"], path=str(files[name]), dtype=dtype
+            name=f"{process.name}#recorder",
+            shape=p["shape"],
+            window=p["window"],
+            path=str(files[name]),
+            dtype=smallest(p["low"], p["high"]),
         )
-        port.connect(recorder.a_in)
+        process.s_out.connect(recorder.a_in)
     return files
 
 
-def smallest(high: int) -> str:
-    """The smallest type for counts 0..high."""
-    return "uint8" if high < 2**8 else "int16" if high < 2**15 else "int32"
+def smallest(low: int, high: int) -> str:
+    """The smallest type for counts low..high."""
+    return next(t for t in ("uint8", "int16", "int32") if np.iinfo(t).min <= low and high <= np.iinfo(t).max)
 
 
 def channel_sizes(executable: Any) -> list[int]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
@@ -17,30 +18,57 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.proc.dense.process import Dense
 from lava.utils.weightutils import SignMode
 
-from ganglion.backends.lava.library.arithmetic import Convolution, per_neuron
+from ganglion.backends.lava.library.arithmetic import Convolution, Scaling, SparseSum
 from ganglion.backends.lava.library.model import StepModel
 
+Map = Convolution | Scaling | SparseSum
 
-def dense(*, name: str, weight: np.ndarray, exponent: int = 0, message_bits: int) -> Dense:
+
+def dense(
+    *, name: str, weight: np.ndarray, exponent: int = 0, offset: int = 0, channels: int = 0, message_bits: int
+) -> Dense:
     """Lava's own Dense with the exact weights `weight << exponent`, (M, K) int8, over the flat input (K,).
 
-    Weights of mixed sign lose their last bit in Lava, as on Loihi; twice the weight and one less in the exponent
-    is exact. `message_bits` is the width of the graded spikes that arrive; it must not be 0, which means binary.
+    Its result goes to the neurons `offset`, ... of `channels` (0: of M); the others get weights of 0. Weights of mixed
+    sign lose their last bit in Lava, as on Loihi; twice the weight and one less in the exponent is exact.
+    `message_bits` is the width of the graded spikes that arrive; it must not be 0, which means binary.
     """
+    whole = np.zeros((channels or len(weight), weight.shape[1]), np.int32)
+    whole[offset : offset + len(weight)] = weight
     return Dense(
         name=name,
-        weights=2 * weight.astype(np.int32),
+        weights=2 * whole,
         weight_exp=exponent - 1,
         sign_mode=SignMode.MIXED,
         num_message_bits=message_bits,
     )
 
 
-class Conv2d(AbstractProcess):
+class Projection(AbstractProcess):
+    """Base of our own projections: the spikes of the source, a flat population of shape `source`, go through the map
+    `operator`; its result << exponent goes to the channels `offset`, ... of `channels` (0: just those of the result),
+    the others get nothing.
+    """
+
+    def __init__(
+        self, name: str, source: tuple[int, ...], operator: Map, exponent: int, offset: int, channels: int
+    ) -> None:
+        result, *space = operator.output_shape
+        channels, inner = channels or result, prod(space)
+        if not 0 <= offset <= channels - result:
+            raise ValueError(f"'{name}': {result} channels do not fit at {offset} of {channels}")
+        place = slice(offset * inner, (offset + result) * inner)
+        super().__init__(name=name, operator=operator, exponent=exponent, place=place)
+        self.s_in = InPort(shape=(prod(source),))
+        self.a_out = OutPort(shape=(channels * inner,))
+
+
+class Conv2d(Projection):
     """Cross-correlation as in ONNX `Conv`, exact in integers: weight (O, C / groups, kh, kw), input (C, H, W).
 
-    `pads` is (top, left, bottom, right); a negative bottom or right pad crops. (Lava's Conv is a true convolution
-    in W, H, C order with symmetric pads, and its model wraps groups, strides and pads to 8 bits.)
+    `pads` is (top, left, bottom, right); a negative one crops. `upsample` spreads the input with zeros, `take` says
+    which of its channels are read, in which order. (Lava's Conv is a true convolution in W, H, C order with symmetric
+    pads, and its model wraps groups, strides and pads to 8 bits.)
     """
 
     def __init__(
@@ -53,24 +81,66 @@ class Conv2d(AbstractProcess):
         pads: tuple[int, int, int, int] = (0, 0, 0, 0),
         dilations: tuple[int, int] = (1, 1),
         groups: int = 1,
+        upsample: tuple[int, int] = (1, 1),
+        take: Sequence[int] | np.ndarray | None = None,
         exponent: int = 0,
+        offset: int = 0,
+        channels: int = 0,
     ) -> None:
-        operator = Convolution(weight, input_shape, strides=strides, pads=pads, dilations=dilations, groups=groups)
-        super().__init__(name=name, operator=operator, exponent=exponent)
-        self.s_in = InPort(shape=(prod(input_shape),))
-        self.a_out = OutPort(shape=(prod(operator.output_shape),))
+        operator = Convolution(
+            weight,
+            input_shape,
+            strides=strides,
+            pads=pads,
+            dilations=dilations,
+            groups=groups,
+            upsample=upsample,
+            take=take,
+        )
+        super().__init__(name, input_shape, operator, exponent, offset, channels)
 
 
-class OneToOne(AbstractProcess):
-    """Neuron i to neuron i; `weight` is (), (C,) or `shape`, of 8 bits and a sign."""
+class OneToOne(Projection):
+    """Neuron i to neuron i, of the channels `take` of a source of shape `shape` (None: of all, as they are).
 
-    def __init__(self, *, name: str, shape: tuple[int, ...], weight: object, exponent: int = 0) -> None:
-        weights = per_neuron(weight, shape)
-        if np.abs(weights).max() > 255:
-            raise ValueError(f"'{name}': one-to-one weights {weights.min()}..{weights.max()} do not fit 8 bits")
-        super().__init__(name=name, weights=weights, exponent=exponent)
-        self.s_in = InPort(shape=weights.shape)
-        self.a_out = OutPort(shape=weights.shape)
+    `weight` is (), one per channel, or one per neuron, of 8 bits and a sign.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        shape: tuple[int, ...],
+        weight: object,
+        take: Sequence[int] | np.ndarray | None = None,
+        exponent: int = 0,
+        offset: int = 0,
+        channels: int = 0,
+    ) -> None:
+        super().__init__(name, shape, Scaling(weight, shape, take), exponent, offset, channels)
+
+
+class Sparse(Projection):
+    """y[i] = sum of weight[e] * x[index[e]] over the entries e = pointer[i], ..., pointer[i + 1] - 1 (CSR).
+
+    Neurons are numbered in C order; x has the shape `input_shape`, y has `output_shape`.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        weight: object,
+        index: object,
+        pointer: object,
+        input_shape: tuple[int, ...],
+        output_shape: tuple[int, ...],
+        exponent: int = 0,
+        offset: int = 0,
+        channels: int = 0,
+    ) -> None:
+        operator = SparseSum(weight, index, pointer, output_shape)
+        super().__init__(name, input_shape, operator, exponent, offset, channels)
 
 
 class Delay(AbstractProcess):
@@ -90,13 +160,12 @@ class ProjectionModel(StepModel):
     s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
     a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
 
-    def apply(self, spikes: np.ndarray) -> np.ndarray:
-        """Spikes int32 -> what arrives at the membranes, before the exponent."""
-        raise NotImplementedError
-
     def step(self, step: int) -> None:
-        self.a_out.send(np.zeros(self.a_out.shape, np.int32) if step == 0 else self.result)
-        self.result: np.ndarray = self.apply(self.s_in.recv().astype(np.int32)) << self.proc_params["exponent"]
+        p = self.proc_params
+        if step == 0:
+            self.result: np.ndarray = np.zeros(self.a_out.shape, np.int32)
+        self.a_out.send(self.result)
+        self.result[p["place"]] = p["operator"](self.s_in.recv().astype(np.int32)) << p["exponent"]
 
 
 @implements(proc=Conv2d, protocol=LoihiProtocol)
@@ -105,20 +174,19 @@ class ProjectionModel(StepModel):
 class Conv2dModel(ProjectionModel):
     """See arithmetic.Convolution."""
 
-    def apply(self, spikes: np.ndarray) -> np.ndarray:
-        result: np.ndarray = self.proc_params["operator"](spikes)
-        return result
-
 
 @implements(proc=OneToOne, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
 class OneToOneModel(ProjectionModel):
-    """Elementwise product."""
+    """See arithmetic.Scaling."""
 
-    def apply(self, spikes: np.ndarray) -> np.ndarray:
-        result: np.ndarray = self.proc_params["weights"] * spikes
-        return result
+
+@implements(proc=Sparse, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class SparseModel(ProjectionModel):
+    """See arithmetic.SparseSum."""
 
 
 @implements(proc=Delay, protocol=LoihiProtocol)

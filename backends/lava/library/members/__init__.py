@@ -14,7 +14,7 @@ from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from ganglion.backends.lava.library.model import StepModel, check_potential
+from ganglion.backends.lava.library.model import MembraneModel, StepModel
 from ganglion.backends.lava.library.window import Window
 
 
@@ -50,29 +50,18 @@ class Collector(AbstractProcess):
 @implements(proc=IntegrateFire, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class IntegrateFireModel(StepModel):
+class IntegrateFireModel(MembraneModel):
     """V <- V + input + bias + lateral inhibition; s = V >= threshold."""
 
-    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
     r_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
-    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
-    v: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
 
-    def step(self, step: int) -> None:
-        arrived = self.a_in.recv().astype(np.int32)
-        inhibition = self.r_in.recv().astype(np.int32)
-        t = self.proc_params["window"].local(step)
-        if t is None:
-            self.s_out.send(np.zeros_like(self.v))
-            return
-        if t == 0:
-            self.v[:] = 0
-        else:
-            self.v += inhibition
-        self.v += arrived + self.proc_params["bias"]
-        check_potential(self.v)
-        fired = self.v.reshape(self.proc_params["channels"], -1) >= self.proc_params["threshold"]
-        self.s_out.send(fired.ravel().astype(np.int32))
+    def inhibition(self) -> np.ndarray:
+        arrived: np.ndarray = self.r_in.recv().astype(np.int32)
+        return arrived
+
+    def fire(self, t: int) -> np.ndarray:
+        fired: np.ndarray = self.v.reshape(self.proc_params["channels"], -1) >= self.proc_params["threshold"]
+        return fired.ravel().astype(np.int32)
 
 
 @implements(proc=Collector, protocol=LoihiProtocol)

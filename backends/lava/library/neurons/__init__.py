@@ -1,6 +1,6 @@
-"""The populations: Group Neuron and readout.
+"""The populations: Group Neuron, max-pool and readout. Global steps count from 0.
 
-Global steps count from 0. Outside of its windows a population neither integrates nor fires, and what arrives is lost.
+`low` and `high` bound what a population sends in one step.
 """
 
 # pyright: reportMissingImports=false
@@ -11,7 +11,6 @@ from math import prod
 
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
-from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
@@ -19,8 +18,8 @@ from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from ganglion.backends.lava.library.arithmetic import per_channel, per_neuron
-from ganglion.backends.lava.library.model import StepModel, check_potential
+from ganglion.backends.lava.library.arithmetic import WindowMaximum, per_channel, per_neuron
+from ganglion.backends.lava.library.model import V_MAX, MembraneModel
 from ganglion.backends.lava.library.window import Window
 
 
@@ -50,18 +49,60 @@ class GroupNeuron(AbstractProcess):
         steps: int,
         samples: int,
     ) -> None:
+        table = per_channel(thresholds, shape[0])
         super().__init__(
             name=name,
             shape=shape,
-            thresholds=per_channel(thresholds, shape[0]),
+            thresholds=table,
             inhibition=per_channel(inhibition, shape[0]),
             bias=per_neuron(bias, shape),
             window=Window(level, steps, samples),
+            low=0,
+            high=len(table),
         )
         n = prod(shape)
         self.a_in = InPort(shape=(n,))
         self.s_out = OutPort(shape=(n,))
         self.v = Var(shape=(n,), init=0)
+
+
+class MaxPool(AbstractProcess):
+    """The maximum over windows of space of what has arrived since the window's first step; it sends its growth.
+
+    Its membranes lie at the places of its input, of shape `shape` (C, H, W), and only integrate. After V <- 0 and
+    peak <- 0 at the first step of a window of time, at each one:
+
+        V <- V + input
+        n <- (maximum of V over each window of space) - peak,  peak <- peak + n
+
+    Windows of space are those of ONNX `MaxPool`: `pads` (top, left, bottom, right) never win.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        shape: tuple[int, int, int],
+        kernel: tuple[int, int],
+        strides: tuple[int, int] = (1, 1),
+        pads: tuple[int, int, int, int] = (0, 0, 0, 0),
+        dilations: tuple[int, int] = (1, 1),
+        low: int = 0,
+        high: int,
+        level: int,
+        steps: int,
+        samples: int,
+    ) -> None:
+        operator = WindowMaximum(shape, kernel=kernel, strides=strides, pads=pads, dilations=dilations)
+        window = Window(level, steps, samples)
+        super().__init__(
+            name=name, shape=operator.output_shape, operator=operator, bias=0, window=window, low=low, high=high
+        )
+        n, places = prod(shape), prod(operator.output_shape)
+        self.a_in = InPort(shape=(n,))
+        self.s_out = OutPort(shape=(places,))
+        self.v = Var(shape=(n,), init=0)
+        self.peak = Var(shape=(places,), init=0)
 
 
 class Readout(AbstractProcess):
@@ -70,62 +111,53 @@ class Readout(AbstractProcess):
     def __init__(
         self, *, name: str, shape: tuple[int, ...], bias: object = 0, level: int, steps: int, samples: int
     ) -> None:
-        super().__init__(name=name, shape=shape, bias=per_neuron(bias, shape), window=Window(level, steps, samples))
+        bias, window = per_neuron(bias, shape), Window(level, steps, samples)
+        super().__init__(name=name, shape=shape, bias=bias, window=window, low=-V_MAX - 1, high=V_MAX)
         n = prod(shape)
         self.a_in = InPort(shape=(n,))
-        self.v_out = OutPort(shape=(n,))
+        self.s_out = OutPort(shape=(n,))
         self.v = Var(shape=(n,), init=0)
 
 
 @implements(proc=GroupNeuron, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class GradedModel(StepModel):
+class GradedModel(MembraneModel):
     """The whole group in one neuron, which resets at once and sends the count as a graded spike."""
 
-    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
-    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
-    v: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
-
-    def step(self, step: int) -> None:
+    def fire(self, t: int) -> np.ndarray:
         p = self.proc_params
-        arrived = self.a_in.recv().astype(np.int32)  # a port does not enforce its type
-        t = self.proc_params["window"].local(step)
-        if t is None:
-            self.s_out.send(np.zeros_like(self.v))
-            return
-        if t == 0:
-            self.v[:] = 0
-        self.v += arrived + self.proc_params["bias"]
-        check_potential(self.v)
-        v = self.v.reshape(self.proc_params["shape"][0], -1)  # (C, n / C)
+        v = self.v.reshape(p["shape"][0], -1)  # (C, n / C)
         count, reset = np.zeros_like(v), np.zeros_like(v)
         for threshold, inhibition in zip(p["thresholds"], p["inhibition"], strict=True):
             fired = v >= threshold
             count += fired
             reset += fired * inhibition
         v -= reset
-        self.s_out.send(count.ravel())
+        return count.ravel()
+
+
+@implements(proc=MaxPool, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class MaxPoolModel(MembraneModel):
+    """Sends what the maximum has grown by, as a graded spike; it may be negative where its input is."""
+
+    peak: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+
+    def fire(self, t: int) -> np.ndarray:
+        if t == 0:
+            self.peak[:] = 0
+        growth: np.ndarray = self.proc_params["operator"](self.v) - self.peak
+        self.peak += growth
+        return growth
 
 
 @implements(proc=Readout, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class ReadoutModel(StepModel):
+class ReadoutModel(MembraneModel):
     """Integrates, never fires."""
 
-    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
-    v_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
-    v: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
-
-    def step(self, step: int) -> None:
-        arrived = self.a_in.recv().astype(np.int32)
-        t = self.proc_params["window"].local(step)
-        if t is None:
-            self.v_out.send(np.zeros_like(self.v))
-            return
-        if t == 0:
-            self.v[:] = 0
-        self.v += arrived + self.proc_params["bias"]
-        check_potential(self.v)
-        self.v_out.send(self.v)
+    def fire(self, t: int) -> np.ndarray:
+        return self.v
