@@ -5,8 +5,8 @@ normalise.py    static shapes, folded constants (fold.py), no straight-through e
 activations.py  finds the elementwise parts that are a function of one value
 scalar.py       evaluates such a part with onnxruntime
 staircase.py    tells which staircase a scalar function is; ramp.py which ReLU, clipped or not
-levels.py       the levels of a ReLU and the ranges of linear values, from samples: calibration.py (thresholds and ranges),
-                histogram.py (counts values), balancing.py (finds the least error)
+levels.py       the levels of a ReLU and the ranges of linear values, from samples: calibration.py (thresholds and
+                ranges), histogram.py (counts values), balancing.py (finds the least error)
 populations.py  staircases in the IR
 rewrites.py     exact changes to the graph first; epilogue.py: where the network ends
 translate.py    `import_model`; the handlers by ONNX op type are in arithmetic.py, layers.py, pooling.py and

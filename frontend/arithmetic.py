@@ -89,6 +89,9 @@ def dequantize(node: ir.Node, t: Translation) -> None:
         raise CompileError(
             "DequantizeLinear: its input comes neither from a QuantizeLinear nor from outside", origin=[name_of(node)]
         )
+    if attribute(node, "block_size", 0):
+        hint = "use one scale per tensor, or per channel"
+        raise CompileError("DequantizeLinear in blocks", origin=[name_of(node)], hint=hint)
     scale = required(node.inputs[1], "scale", node)
     zero = required(node.inputs[2], "zero point", node) if len(node.inputs) > 2 else np.zeros_like(scale)
     axis = attribute(node, "axis", 1) % (1 + len(t.shape(source, node)))

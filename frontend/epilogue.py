@@ -18,8 +18,8 @@ from .values import is_onnx, name_of, variables
 HEADS = ("Softmax", "LogSoftmax", "ArgMax", "Hardmax", "TopK", "Sigmoid")
 REST = (
     *HEADS,
-    *("Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Sub", "Concat", "Greater", "ReduceSum"),
-    *("ArgMin", "Gather", "GatherElements", "OneHot", "Equal", "Where", "Not"),
+    *("Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Shape", "Sub", "Concat", "Greater"),
+    *("ArgMin", "Gather", "GatherElements", "OneHot", "Equal", "Where", "Not", "ReduceSum"),
 )
 CLASSICAL = ("ArrayFeatureExtractor", "Normalizer", "ZipMap", "LabelEncoder", "Binarizer", "Scaler")  # ai.onnx.ml
 

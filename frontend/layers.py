@@ -82,6 +82,11 @@ def gemm(node: ir.Node, t: Translation) -> None:
     assert source is not None, "not optional"
     if attribute(node, "transA", 0):
         raise CompileError("Gemm: transA mixes the samples of a batch", origin=[name_of(node)])
+    if len(t.shape(source, node)) != 1:
+        raise CompileError(
+            f"Gemm of an input (N, {', '.join(map(str, t.shape(source, node)))}); it takes (N, K)",
+            origin=[name_of(node)],
+        )
     weight = required(matrix, "matrix B", node) * attribute(node, "alpha", 1.0)
     weight = weight if attribute(node, "transB", 0) else weight.T
     name = t.project(Dense, node, t.source(source, node), weight=np.ascontiguousarray(weight))

@@ -15,6 +15,8 @@ from .calibration import Method, Observations, observe, thresholds
 from .ramp import Ramp
 from .values import Array, name_of, shape_of
 
+NARROWEST = 1 / 16  # of the layer's theta: a channel that hardly ever fires must not have thresholds below a weight
+
 
 class Levels(Protocol):
     """Decides levels and ranges for a model: from samples (`Calibration`), or for a preview (`Preview`)."""
@@ -62,7 +64,9 @@ class Calibration:
     levels       L of every plain activation: the members of its Group Neuron
     steps        T: over T steps a population can tell T * L values, which the error is minimised for
     method       "mse", "percentile" or "max" (see `thresholds`)
-    granularity  one theta per "layer" or per "channel"
+    granularity  one theta per "layer" or per "channel"; the latter is the geometric mean of what the channel alone and
+                 the layer would have: more would cost the next weights, which it is folded into, their bits
+                 (the migration strength 1/2 of SmoothQuant, Xiao et al., ICML 2023, arXiv 2211.10438)
     percentile   for the method of this name
     progress     called with (done, all samples)
     """
@@ -71,7 +75,7 @@ class Calibration:
     levels: int
     steps: int = 1
     method: Method = "mse"
-    granularity: Literal["layer", "channel"] = "layer"
+    granularity: Literal["layer", "channel"] = "channel"
     percentile: float = 99.99
     progress: Callable[[int, int], None] | None = None
 
@@ -100,14 +104,19 @@ class Calibration:
         histogram = seen.histograms[name_of(value)]
         if histogram.dead.all():
             notes.append(f"'{name_of(value)}' was never positive on the calibration samples")
-        theta = thresholds(
-            histogram,
-            method=self.method,
-            levels=self.levels * self.steps,
-            granularity=self.granularity,
-            percentile=self.percentile,
-        )
-        return np.minimum(theta, r.height)
+        found = {
+            granularity: thresholds(
+                histogram,
+                method=self.method,
+                levels=self.levels * self.steps,
+                granularity=granularity,
+                percentile=self.percentile,
+            )
+            for granularity in dict.fromkeys(("layer", self.granularity))
+        }
+        layer, own = found["layer"], found[self.granularity]
+        theta = np.maximum(np.sqrt(own * layer), layer * NARROWEST)
+        return np.asarray(np.minimum(theta, r.height))
 
 
 @dataclass(frozen=True)

@@ -246,11 +246,25 @@ def _linear(node: ir.Node, t: Translation, problems: list[CompileError]) -> None
     try:
         if handler is None:
             raise unsupported(node)
+        _check_types(node)
         handler(node, t)
     except CompileError as error:
         # where a shape is unknown because of a node refused before, only the cause is worth telling
         if not problems or all(shape_of(v) is not None for v in variables(node)):
             problems.append(error)
+
+
+def _check_types(node: ir.Node) -> None:
+    """Raises `CompileError` where a linear node computes with integers, which wrap and truncate."""
+    computes = node.op_type not in UNCHANGED and node.op_type not in rearrange.HANDLERS
+    if computes and any(v.dtype is not None and v.dtype not in FLOATS for v in node.outputs[:1]):
+        kind = node.outputs[0].dtype
+        assert kind is not None
+        raise CompileError(
+            f"{op_label(node)}: computes {kind.name.lower()}; only float32 and float64 arithmetic is supported",
+            origin=[name_of(node)],
+            hint="cast to float32 before it",
+        )
 
 
 def _observe(node: ir.Node, t: Translation, levels: Chosen | None) -> None:

@@ -49,7 +49,10 @@ def parser() -> argparse.ArgumentParser:
     )
     calibration.add_argument("--percentile", type=float, default=99.99, metavar="P", help="(default: 99.99)")
     calibration.add_argument(
-        "--per-channel", action="store_true", help="one threshold per channel, folded into the weights"
+        "--calibration-granularity",
+        choices=("channel", "layer"),
+        default="channel",
+        help="one threshold per channel, folded into the weights, or per layer (default: channel)",
     )
     sub.add_argument("--dump-ir", metavar="DIR", help="write the IR after every pass, numbered, as text")
 

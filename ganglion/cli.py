@@ -108,7 +108,7 @@ def compile_(a: argparse.Namespace) -> int:
             input_step=a.input_step,
             calibration=samples,
             calibration_method=a.calibration_method,
-            calibration_granularity="channel" if a.per_channel else "layer",
+            calibration_granularity=a.calibration_granularity,
             percentile=a.percentile,
             drop=a.drop,
             output=a.output_name,

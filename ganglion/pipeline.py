@@ -78,7 +78,7 @@ def compile(
     input_step: float | None = None,
     calibration: Any = None,
     calibration_method: Literal["mse", "percentile", "max"] = "mse",
-    calibration_granularity: Literal["layer", "channel"] = "layer",
+    calibration_granularity: Literal["layer", "channel"] = "channel",
     percentile: float = 99.99,
     drop: Sequence[str] = (),
     output: str | None = None,
@@ -101,7 +101,7 @@ def compile(
                  theta of every ReLU, and the ranges of values for which a relay population may stand
     calibration_method       theta minimises the mean squared error of the quantised activation ("mse"), or is a
                              percentile, or the largest value seen ("max"; Deng & Gu, ICLR 2021)
-    calibration_granularity  one theta per "layer", or per "channel" (folded into the weights)
+    calibration_granularity  one theta per "channel" (folded into the weights), or per "layer"
     percentile   of the method of this name
     drop         op types of nodes to leave out, such as ("LRN",); what that costs is the user's to measure
     output       which output to compile, where the model has several
@@ -158,7 +158,7 @@ def imported_network(
     path: list[passes.Pass] = [
         passes.compose,
         partial(passes.group, members=members),
-        partial(passes.schedule, steps=steps),
+        partial(passes.schedule, steps=steps, max_delay=None if target is None else target.max_delay),
     ]
     if target is not None:
         path.append(partial(passes.quantize, target=target))

@@ -69,7 +69,7 @@ def identity(name: str, shape: Shape, view: Shape | None = None) -> Affine:
 
 def is_spikes(value: Affine) -> bool:
     """Whether every channel is the count of one population's channel, times a positive gain, plus a constant."""
-    if value.view != value.native:
+    if value.view not in (value.native, (*value.native, 1)):
         return False
     reached = np.zeros(value.native[0], np.int64)
     for term in value.terms:

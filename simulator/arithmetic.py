@@ -71,7 +71,8 @@ def reset(potential: Array, counts: Array, inhibition: Sequence[Array]) -> Array
 
 
 def window_maximum(op: MaxPool, potential: Array) -> Array:
-    """The largest potential (B, C, H, W) in every window of `op`: (B, C, H', W')."""
+    """The largest potential (B, C, H, W), or (B, C, H), in every window of `op`: (B, C, H', W')."""
+    potential = potential.reshape((*potential.shape, 1)[:4])
     lowest = np.iinfo(potential.dtype).min if is_integer(potential) else -np.inf
     top, left, bottom, right = op.pads
     padded = np.pad(potential, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=lowest)

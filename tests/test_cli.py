@@ -384,7 +384,8 @@ def test_a_plain_network_is_calibrated(files: Path, capsys: pytest.CaptureFixtur
     assert "--calibration" in message
     x = np.random.default_rng(2).random((40, 1, 8, 8), np.float32)
     np.save(files / "plain.npy", x)
-    for extra in ([], ["--calibration-method", "max"], ["--calibration-method", "percentile", "--per-channel"]):
+    method, granularity = "--calibration-method", "--calibration-granularity"
+    for extra in ([], [method, "max"], [method, "percentile", granularity, "layer"]):
         assert main([*arguments, "--calibration", str(files / "plain.npy"), *extra]) == 0
         result = ganglion.compare(files / "plain.onnx", files / "n.onnx", x)  # with the thresholds in the file
         assert result.equal

@@ -88,12 +88,11 @@ def spread(op: Conv2d, x: Array) -> Array:
 def pad(x: Array, pads: tuple[int, int, int, int], fill: int = 0) -> Array:
     """`x` (..., H, W) padded by (top, left, bottom, right) with `fill`, cropped where a pad is negative."""
     top, left, bottom, right = pads
-    x = x[..., max(-top, 0) : x.shape[-2] + min(bottom, 0), max(-left, 0) : x.shape[-1] + min(right, 0)]
-    if max(pads) <= 0:
-        return x
-    outer = [(0, 0)] * (x.ndim - 2)
-    widths = [*outer, (max(top, 0), max(bottom, 0)), (max(left, 0), max(right, 0))]
-    return np.pad(x, widths, constant_values=fill)
+    if max(pads) > 0:
+        outer = [(0, 0)] * (x.ndim - 2)
+        widths = [*outer, (max(top, 0), max(bottom, 0)), (max(left, 0), max(right, 0))]
+        x = np.pad(x, widths, constant_values=fill)
+    return x[..., max(-top, 0) : x.shape[-2] + min(bottom, 0), max(-left, 0) : x.shape[-1] + min(right, 0)]
 
 
 def windows(op: Conv2d, padded: Array) -> Array:

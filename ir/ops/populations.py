@@ -151,7 +151,7 @@ class Cluster(Op):
 class MaxPool(Membrane):
     """The maximum over windows of space, exactly: it passes on the growth of the largest cumulative count.
 
-    Its membranes A lie at the places of its input, (C, H, W), and only integrate. At each step of a window:
+    Its membranes A lie at the places of its input, (C, H, W) or (C, H), and only integrate. At each step of a window:
 
         A <- A + input
         n <- (maximum of A over each window) - (what it was one step before; 0 at local step 0)
@@ -174,8 +174,9 @@ class MaxPool(Membrane):
     def infer(self, *types: Type) -> Spikes:
         shape = self.input_shape(types)
         self.check_channelwise("the value of a spike", self.scale, shape)
-        if self.bias is not None or len(shape) != 3:
+        if self.bias is not None or len(shape) not in (2, 3):
             raise self.bug(f"pools (C, H, W) without a bias, got {shape}")
+        shape = (*shape, 1)[:3]
         spatial = []
         for axis in (0, 1):
             reach = self.dilations[axis] * (self.kernel[axis] - 1) + 1

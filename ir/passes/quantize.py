@@ -11,7 +11,8 @@ Delta is as fine as the weights need it, finer (by exponents) where thresholds w
 coarser where the membrane potential would not provably fit; the last costs weight bits and is noted.
 
 Where the model's own weights are integers (`grid`), they stay as they are: Delta is their unit, or a power of two
-finer; weights wider than the target's are the sum of two projections.
+finer; weights wider than the target's are the sum of two projections. So are those of a skip connection, which would
+else take the bits of the layer beside it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import numpy as np
 
 from ganglion.ir.graph import Graph, Stage
 from ganglion.ir.interval import Interval, bias_bounds, by_channel, current_bounds, window_bounds
-from ganglion.ir.ops import Array, GroupNeuron, MaxPool, Membrane, Op, Projection, per_channel
+from ganglion.ir.ops import Array, GroupNeuron, MaxPool, Membrane, OneToOne, Op, Projection, per_channel
 from ganglion.ir.types import Spikes
 from ganglion.targets import Target
 
@@ -128,11 +129,10 @@ def choose_units(layer: Layer) -> tuple[Units, tuple[int, int], str]:
     """
     op, target, channels = layer.op, layer.target, layer.channels
     peaks = np.stack([p.peaks(s.shape) for p, s in zip(layer.projections, layer.sources, strict=True)])
-    largest = peaks.max(axis=1)
-    smallest = largest[largest > 0].min(initial=largest.max())
-    ratio = np.log2(np.where(largest > 0, largest, 1) / (smallest or 1))
-    exponents = np.clip(np.floor(ratio), 0, target.max_exponent).astype(int)
-    delta = (peaks / (target.max_weight * 2.0 ** exponents[:, None])).max(axis=0)
+    skips = np.array([isinstance(p, OneToOne) for p in layer.projections]) & (len(peaks) > 1)
+    exponents, delta = relative_formats(peaks, ~skips if not skips.all() else skips, target)
+    wide = 2.0**target.max_exponent * target.max_weight  # a skip connection may have two projections
+    delta = np.maximum(delta, (peaks[skips] / wide).max(axis=0, initial=0))
     delta = np.where(delta > 0, delta, delta.max() or 1.0)
     shared = target.scales == "population" or not isinstance(op, GroupNeuron)
     if shared:
@@ -140,7 +140,9 @@ def choose_units(layer: Layer) -> tuple[Units, tuple[int, int], str]:
     wanted = READOUT_BITS
     if isinstance(op, GroupNeuron):
         wanted = int(np.ceil(np.log2(max(RESOLUTION * delta.max() / op.scale, 1))))
-    spare = min(wanted, target.max_exponent - int(exponents.max()))
+    beyond = peaks[skips] / (target.max_weight * delta)
+    upper = int(np.ceil(np.log2(max(beyond.max(initial=1), 1))))
+    spare = max(min(wanted, target.max_exponent - max(upper, int(exponents.max()))), 0)
     coarser = np.zeros(channels, int)
     integers: list[Projection] = []
     while True:
@@ -180,6 +182,20 @@ def choose_units(layer: Layer) -> tuple[Units, tuple[int, int], str]:
             f"provably fits {target.membrane_bits} bits over {layer.steps} steps"
         ),
     )
+
+
+def relative_formats(peaks: Array, heavy: Array, target: Target) -> tuple[Array, Array]:
+    """Exponents of all projections, and the unit (C,) that the weights of the `heavy` ones need.
+
+    `peaks` (P, C) are the largest |weight| of every projection into every channel. A layer's weights have their bits
+    whatever the skip connection beside it weighs: that one alone may be wider than a weight of the target, since two
+    synapses for each neuron cost little.
+    """
+    largest = peaks.max(axis=1) * heavy
+    smallest = largest[largest > 0].min(initial=largest.max())
+    ratio = np.log2(np.where(largest > 0, largest, smallest or 1) / (smallest or 1))
+    exponents = np.clip(np.floor(ratio), 0, target.max_exponent).astype(int)
+    return exponents, (peaks / (target.max_weight * 2.0 ** exponents[:, None]))[heavy].max(axis=0)
 
 
 def bounds_with(layer: Layer, units: Units, integers: list[Projection]) -> Interval:

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import Phase, find, given, settings
+from hypothesis import Phase, assume, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from ganglion.ir import Array, Graph, GroupNeuron, LateralInhibition, MaxPool, Projection, Staircase, passes
+from ganglion import targets
+from ganglion.ir import (
+    Array,
+    Graph,
+    GroupNeuron,
+    Input,
+    LateralInhibition,
+    MaxPool,
+    Membrane,
+    Projection,
+    Staircase,
+    passes,
+)
+from ganglion.ir.passes.schedule import levels_of
 from ganglion.simulator import arithmetic, simulate
 from tests import networks, oracle
 
@@ -88,6 +102,32 @@ def test_theorem_2(graph: Graph) -> None:
 @FEW
 def test_theorem_2_before_quantisation(graph: Graph, steps: int, members: int) -> None:
     assert not breaks_theorem_2(networks.scheduled(graph, steps, members))
+
+
+@given(networks.imported(), st.integers(0, 1), st.sampled_from([1, 2, 3]))
+@FEW
+def test_counts_that_wait_in_a_population_are_the_same(graph: Graph, max_delay: int, steps: int) -> None:
+    """Where a synapse cannot wait long enough, a population holds the counts: nothing else changes."""
+    grouped = passes.run(graph, [passes.compose, partial(passes.group, members=3)])
+    levels = levels_of(grouped)
+    readers = {name: levels[op.name] for op in grouped.of(Membrane) for name in op.inputs}
+    for p in grouped.of(Projection):  # the codes of the input, and maxima of them, are signed: no population holds them
+        source = grouped[p.inputs[0]]
+        signed = isinstance(source, Input) or (isinstance(source, MaxPool) and source.low < 0)
+        assume(not signed or readers[p.name] - levels[source.name] - 1 <= max_delay)
+    target = targets.load("loihi2")
+    nets = [
+        passes.run(
+            grouped, [partial(passes.schedule, steps=steps, max_delay=d), partial(passes.quantize, target=target)]
+        )
+        for d in (None, max_delay)
+    ]
+    assert max(p.delay for p in nets[1].of(Projection)) <= max_delay
+    x = networks.samples(graph, 4)
+    free, held = (simulate(net, x, engine="step", record="all", lanes=2) for net in nets)
+    for name, counts in free.counts.items():
+        np.testing.assert_array_equal(held.counts[name], counts)
+    np.testing.assert_array_equal(held.logits, free.logits)
 
 
 def delayed(graph: Graph, by: int) -> Graph:
