@@ -16,6 +16,15 @@ INT8_KERNELS = {"session.qdqisint8allowed": "1"}
 UINT8_KERNELS = {"session.x64quantprecision": "1"}
 
 
+def kernel_settings(model: onnx.ModelProto) -> dict[str, str]:
+    """The session settings with which a quantised model runs in integers, and exactly; none for others."""
+    if not any(node.op_type == "QuantizeLinear" for node in model.graph.node):
+        return {}
+    zeros = {n.input[2] for n in model.graph.node if n.op_type == "QuantizeLinear" and len(n.input) > 2}
+    int8 = any(t.name in zeros and t.data_type == onnx.TensorProto.INT8 for t in model.graph.initializer)
+    return INT8_KERNELS | (UINT8_KERNELS if not int8 and kernels_saturate() else {})
+
+
 @cache
 def kernels_saturate() -> bool:
     """Whether onnxruntime's sums of uint8 x int8 products are wrong on this processor.

@@ -70,8 +70,7 @@ def _operands(node: ir.Node, t: Translation) -> tuple[str, tuple[int, int, int],
 
 def _finish(node: ir.Node, t: Translation, name: str) -> None:
     """The bias, and the shape that the model gives the result."""
-    if len(node.inputs) > 2 and node.inputs[2] is not None:
-        name = t.add_bias(node, name, required(node.inputs[2], "bias", node))
+    name = t.add_bias(node, name, t.bias(node.inputs[2] if len(node.inputs) > 2 else None, node))
     out = t.shape(node.outputs[0], node)
     t.bind(node, t.reshape(node, name, t.plane(out, node), out))
 
@@ -87,12 +86,14 @@ def gemm(node: ir.Node, t: Translation) -> None:
             f"Gemm of an input (N, {', '.join(map(str, t.shape(source, node)))}); it takes (N, K)",
             origin=[name_of(node)],
         )
-    weight = required(matrix, "matrix B", node) * attribute(node, "alpha", 1.0)
+    weight = t.weight(matrix, node) * attribute(node, "alpha", 1.0)
     weight = weight if attribute(node, "transB", 0) else weight.T
     name = t.project(Dense, node, t.source(source, node), weight=np.ascontiguousarray(weight))
     beta = attribute(node, "beta", 1.0)
     extra = node.inputs[2] if len(node.inputs) > 2 else None
-    if extra is not None and constant(extra) is not None:
+    if node in t.integral:
+        name = t.add_bias(node, name, t.bias(extra, node))
+    elif extra is not None and constant(extra) is not None:
         bias = per_sample(required(extra, "matrix C", node) * beta, node.outputs[0], node)
         name = t.add_bias(node, name, bias)
     elif extra is not None:
@@ -108,7 +109,7 @@ def matmul(node: ir.Node, t: Translation) -> None:
     assert left is not None, "not optional"
     assert right is not None, "not optional"
     x, matrix = (left, right) if constant(left) is None else (right, left)
-    weight = required(matrix, "matrix", node)
+    weight = t.weight(matrix, node)
     weight = (
         weight.reshape(weight.shape[-2:]) if weight.ndim > 2 and weight.size == np.prod(weight.shape[-2:]) else weight
     )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ganglion.errors import InputError
 
+from .kernels import kernel_settings
 from .reader import Source, describe
 from .session import open_session
 
@@ -33,8 +34,8 @@ def run_onnxruntime(source: Source, x: NDArray[Any], *, block: int = 64, threads
     """The model's output (N, ...) for the inputs `x` (N, ...), in the model's own precision.
 
     A dynamic batch is run in blocks of `block` samples; a static batch b in blocks of b, the last one padded
-    with zeros whose results are dropped. `threads` = 0 leaves the number of threads to onnxruntime. Models
-    with QuantizeLinear run without graph optimisations: the fused 8-bit kernels saturate on some processors.
+    with zeros whose results are dropped. `threads` = 0 leaves the number of threads to onnxruntime. Quantised
+    models run in onnxruntime's 8-bit kernels, kept from saturating where the processor's would (`kernel_settings`).
     Raises `InputError` for a model that onnxruntime refuses, or an input of the wrong shape or type.
     """
     return _run(source, x, None, block, threads)[0]
@@ -100,14 +101,13 @@ def checked(x: NDArray[Any], given: ort.NodeArg) -> NDArray[Any]:
 
 def session_with(source: Source, names: list[str] | None, threads: int) -> ort.InferenceSession:
     proto = _proto(source)
-    quantised = any(node.op_type == "QuantizeLinear" for node in proto.graph.node)
     model: str | bytes
     if isinstance(source, (str, os.PathLike)) and names is None:
         model = os.fspath(source)  # onnxruntime finds weights beside the file itself
     else:
         model = _with_outputs(source, proto, names or [])
     try:
-        return open_session(model, threads=threads, optimise=not quantised)
+        return open_session(model, threads=threads, optimise=True, entries=kernel_settings(proto))
     except Exception as error:  # onnxruntime's exceptions have no common base of their own
         raise InputError(f"{describe(source)}: onnxruntime cannot load it: {error}") from error
 

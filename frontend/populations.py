@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx_ir as ir
@@ -18,6 +19,9 @@ from .scalar import evaluator
 from .staircase import Fit, NotAStaircaseError, fit
 from .translation import Translation
 from .values import Array, name_of
+
+if TYPE_CHECKING:
+    from .lattice import Exact  # which builds on what is fitted here
 
 QCFS = "replace it by QCFS and train (ganglion.frontend.torch.convert)"
 CALIBRATE = "give samples, from which its levels are chosen (--calibration X.npy), or " + QCFS
@@ -102,11 +106,14 @@ def input_quantiser(found: list[Fitted], value: ir.Value) -> tuple[Fitted, Input
     return None
 
 
-def emit_staircase(t: Translation, activation: Activation, fit: Fit, earlier: list[Population]) -> Population:
+def emit_staircase(
+    t: Translation, activation: Activation, fit: Fit, earlier: list[Population], exact: Exact | None = None
+) -> Population:
     """Bias((shift - 1/2) * step), Staircase, OneToOne(rise / step), Bias(base); what does nothing is left out.
 
     The same function of the same value, written twice, is one population; and a quantiser of values that are
-    on its levels already (exporters put one after every Flatten) is none.
+    on its levels already (exporters put one after every Flatten) is none. With `exact`, the thresholds are the model's
+    own, in integers.
     """
     before = _before_rearranging(t, t.values[activation.root])
     for other in earlier:
@@ -120,10 +127,20 @@ def emit_staircase(t: Translation, activation: Activation, fit: Fit, earlier: li
             return Population(activation, other.name, fit)
     name = _name(t, activation)
     source = t.values[activation.root]
-    if fit.shift != 0.5:
-        offset = np.array((fit.shift - 0.5) * fit.step)
+    offset = np.array((fit.shift - 0.5) * fit.step) if exact is None else exact.offset
+    if offset.any():
         source = t.emit(Bias, f"{name}.shift", [source], activation.names, bias=offset)
-    t.ops.append(Staircase(name=name, inputs=(source,), origin=activation.names, step=fit.step, levels=fit.levels))
+    t.ops.append(
+        Staircase(
+            name=name,
+            inputs=(source,),
+            origin=activation.names,
+            step=fit.step,
+            levels=fit.levels,
+            grid=None if exact is None else exact.grid,
+            thresholds=None if exact is None else exact.thresholds,
+        )
+    )
     t.values[activation.output] = _scaled(t, activation, name, name, np.array(fit.rise / fit.step), fit.base)
     return Population(activation, name, fit)
 

@@ -14,14 +14,20 @@ from .values import Array, name_of
 NEWEST_IR_VERSION = 10  # of the little models made here; every onnxruntime since 1.18 reads it
 
 
-def open_session(model: str | bytes, *, threads: int, optimise: bool) -> ort.InferenceSession:
+def open_session(
+    model: str | bytes, *, threads: int, optimise: bool, entries: Mapping[str, str] | None = None
+) -> ort.InferenceSession:
     """A session for a file or a serialised model; `threads` = 0 leaves the number to onnxruntime.
+
+    `entries` are further settings, by onnxruntime's own names.
 
     Any exception of onnxruntime's passes; they have no common base.
     """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 4
+    for key, value in (entries or {}).items():
+        options.add_session_config_entry(key, value)
     if not optimise:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])

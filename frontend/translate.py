@@ -18,6 +18,7 @@ from . import arithmetic, layers, pooling, rearrange
 from .activations import ELEMENTWISE, Activation
 from .epilogue import choose_output, cut_epilogue, interface_problems
 from .input_format import InputFormat, chosen
+from .lattice import Exact, integer_layers
 from .levels import Chosen, Levels, Preview, Recorded
 from .names import Names, sanitise
 from .populations import (
@@ -147,7 +148,8 @@ def translate(model: ir.Model, options: Options, *, name: str = "") -> Imported:
 
     shape = shape_of(value)
     assert shape is not None, "refused above"
-    t = Translation(batch=shape[0], names=Names(), opsets=dict(model.opset_imports))
+    integral, exact = integer_layers(activations)
+    t = Translation(batch=shape[0], names=Names(), opsets=dict(model.opset_imports), integral=integral)
     t.values[value] = t.emit(Input, name_of(value), [], [name_of(value)], shape=shape[1:], **codes.fields())
     readout = t.names.fresh(name_of(result))
     inside = {node for a in activations for node in a.activation.nodes}
@@ -156,7 +158,7 @@ def translate(model: ir.Model, options: Options, *, name: str = "") -> Imported:
     for node in graph:
         fitted = by_output.get(node.outputs[0])
         if fitted is not None and (fitted.fit is not None or (fitted.ramp is not None and levels is not None)):
-            populations.append(_population(t, fitted, quantiser, levels, populations))
+            populations.append(_population(t, fitted, quantiser, levels, populations, exact))
         elif node not in inside:
             _linear(node, t, problems)
             _observe(node, t, levels)
@@ -228,6 +230,7 @@ def _population(
     quantiser: tuple[Fitted, InputFormat] | None,
     levels: Chosen | None,
     earlier: list[Population],
+    exact: dict[ir.Value, Exact],
 ) -> Population:
     if fitted.fit is None:
         assert fitted.ramp is not None
@@ -236,7 +239,7 @@ def _population(
         return emit_ramp(t, fitted.activation, fitted.ramp, theta, levels.levels, earlier)
     if quantiser is not None and fitted is quantiser[0]:
         return emit_input_codes(t, fitted.activation, fitted.fit, quantiser[1])
-    return emit_staircase(t, fitted.activation, fitted.fit, earlier)
+    return emit_staircase(t, fitted.activation, fitted.fit, earlier, exact.get(fitted.activation.output))
 
 
 def _linear(node: ir.Node, t: Translation, problems: list[CompileError]) -> None:

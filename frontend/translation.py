@@ -12,17 +12,23 @@ import onnx_ir as ir
 from ganglion.errors import CompileError
 from ganglion.ir import Bias, OneToOne, Op, Reshape, Shape, size
 
+from .lattice import Integral
 from .names import Names, projection_name
+from .quantised import along, integers_of
 from .values import Array, constant, finite, name_of, op_label, sample_shape, shape_of
 
 
 @dataclass
 class Translation:
-    """A network in the making. `values` maps an ONNX value to the name of the IR op that defines it."""
+    """A network in the making. `values` maps an ONNX value to the name of the IR op that defines it.
+
+    `integral` holds the nodes that the model computes in integers.
+    """
 
     batch: int
     names: Names
     opsets: dict[str, int] = field(default_factory=dict)
+    integral: dict[ir.Node, Integral] = field(default_factory=dict)
     ops: list[Op] = field(default_factory=list)
     values: dict[ir.Value, str] = field(default_factory=dict)
 
@@ -60,8 +66,18 @@ class Translation:
         return self.values[value]
 
     def weight(self, value: ir.Value | None, node: ir.Node) -> Array:
-        """The weights of `node`, float64."""
-        return required(value, "weight", node)
+        """The weights of `node`, float64; integers times their scale, where it has integers."""
+        integers = integers_of(value)
+        if integers is None:
+            return required(value, "weight", node)
+        return integers.values * along(integers.scale.astype(np.float64), integers.axis, integers.values.ndim)
+
+    def bias(self, value: ir.Value | None, node: ir.Node) -> Array:
+        """The bias of `node`, float64, 0 by default; whole numbers of its units, where it computes in integers."""
+        integral = self.integral.get(node)
+        if integral is not None and integral.bias is not None:
+            return integral.bias
+        return np.array(0.0) if value is None else required(value, "bias", node)
 
     def bind(self, node: ir.Node, name: str) -> None:
         """`name` is the first output of `node`."""

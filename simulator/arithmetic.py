@@ -7,7 +7,7 @@ below 2^53. A network that is not quantised yet runs through the same functions 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from ganglion.errors import InternalError
 from ganglion.ir import Array, MaxPool, Projection, Shape, Spikes, Type, is_integer, linear, per_channel
 
+FEW = 16  # members up to which one comparison each is faster than a search
 EXACT = ((1 << 24, np.dtype(np.float32)), (1 << 53, np.dtype(np.float64)))
 
 
@@ -56,18 +57,35 @@ def count_type(most: int) -> np.dtype[np.uint8] | np.dtype[np.int16]:
 
 
 def fire(potential: Array, thresholds: Sequence[Array]) -> Array:
-    """The number of members whose threshold the potential has reached: >=, not >."""
+    """The number of members whose threshold the potential (B, *shape) has reached: >=, not >."""
     counts = np.zeros(potential.shape, count_type(len(thresholds)))
-    for threshold in thresholds:
-        counts += potential >= threshold
+    if len(thresholds) <= FEW:
+        for threshold in thresholds:
+            counts += potential >= threshold
+        return counts
+    for part, table in _by_channel(potential, thresholds):  # thresholds never fall from member to member
+        counts[part] = np.searchsorted(table, potential[part], side="right")
     return counts
 
 
 def reset(potential: Array, counts: Array, inhibition: Sequence[Array]) -> Array:
     """The potential after the lateral inhibition sent by the lowest `counts` members: soft reset."""
-    for k, amount in enumerate(inhibition):
-        potential = potential - (counts > k) * amount
-    return potential
+    if len(inhibition) <= FEW:
+        for k, amount in enumerate(inhibition):
+            potential = potential - (counts > k) * amount
+        return potential
+    after = np.empty_like(potential)
+    for part, table in _by_channel(potential, inhibition):
+        total = np.concatenate([np.zeros(1, table.dtype), np.cumsum(table, dtype=table.dtype)])
+        after[part] = potential[part] - total[counts[part]]
+    return after
+
+
+def _by_channel(potential: Array, table: Sequence[Array]) -> Iterator[tuple[Any, Array]]:
+    """(which part of the potential, its column of the table): one for all channels, or one for each."""
+    columns = np.stack([np.ravel(row) for row in table], axis=1)  # (1 or C, tau)
+    for c, column in enumerate(columns):
+        yield ((slice(None), c) if len(columns) > 1 else ...), column
 
 
 def window_maximum(op: MaxPool, potential: Array) -> Array:

@@ -30,8 +30,7 @@ from ganglion.targets import Target
 
 RESOLUTION = 128  # a spike's worth of membrane units that thresholds and biases should at least have
 READOUT_BITS = 4  # how much finer than the weights a readout's unit is, for the sake of its bias
-PLANE_BITS = 3  # of the exponent, which the upper bits of a wide weight may need
-WIDEST = 2**10  # a model's own integer weights are below this
+WIDEST = 2**14  # a model's own integer weights are below this
 MIN_WEIGHT_BITS = 4  # below this a layer is refused rather than coarsened further
 
 
@@ -99,7 +98,9 @@ def given_units(layer: Layer) -> tuple[Units, tuple[int, int], str] | None:
         spare = int(np.ceil(np.log2(max(RESOLUTION * grid.max() / op.scale, 1))))
     joined = list(zip(layer.projections, layer.sources, strict=True))
     integers = [quantize_projection(p, grid, 0, source) for p, source in joined]
-    for finer in range(max(min(spare, target.max_exponent - PLANE_BITS), 0), -1, -1):
+    widest = max((int(np.abs(p.weight.astype(np.int64)).max(initial=1)) for p in integers), default=1)
+    upper = max(int(np.ceil(np.log2(widest / target.max_weight))), 0)  # what the upper bits of a wide weight need
+    for finer in range(max(min(spare, target.max_exponent - upper), 0), -1, -1):
         units = Units(grid * 2.0**-finer, (finer,) * len(joined))
         low, high = bounds_with(layer, units, integers)
         if -target.max_potential <= low.min() and high.max() <= target.max_potential:

@@ -1,0 +1,249 @@
+"""Quantised models in one form: float nodes between DequantizeLinear and QuantizeLinear, weights that remember their
+integers.
+
+QLinear nodes (ONNX's own and those of `com.microsoft`) become that form; DequantizeLinear moves up through nodes that
+only rearrange codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from .rewrites import replace_uses
+from .values import Array, attribute, constant, is_onnx, name_of, scalar
+
+INTEGERS = "ganglion.integers"  # where a dequantised weight keeps its `Integers`
+MOVABLE = (
+    *(
+        "MaxPool",
+        "GlobalMaxPool",
+        "Reshape",
+        "Flatten",
+        "Transpose",
+        "Squeeze",
+        "Unsqueeze",
+        "Concat",
+        "Slice",
+        "Split",
+    ),
+    *("Gather", "Identity", "DepthToSpace", "SpaceToDepth", "Resize", "Expand", "Tile"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Integers:
+    """A constant that stands for `values` * `scale`: int64 without zero point; `scale` float32, () or by `axis`."""
+
+    values: Array
+    scale: Array
+    axis: int
+
+
+def integers_of(value: ir.Value | None) -> Integers | None:
+    """The integers behind a dequantised constant, None where there are none."""
+    found = value.meta.get(INTEGERS) if value is not None else None
+    return found if isinstance(found, Integers) else None
+
+
+def as_qdq(model: ir.Model) -> None:
+    """In place: QLinear nodes become float nodes between DequantizeLinear and QuantizeLinear; codes become floats."""
+    for node in list(model.graph):
+        rule = RULES.get((node.domain if node.domain not in ("", "ai.onnx") else "", node.op_type))
+        if rule is not None and all(constant(v) is not None for v in _parameters(node)):
+            rule(_Rewrite(model.graph, node))
+    _raise_dequantisers(model.graph)
+
+
+def keep_integers(graph: ir.Graph) -> None:
+    """In place: constants behind a DequantizeLinear are computed, and remember their integers."""
+    for node in list(graph):
+        arrays = [constant(v) for v in node.inputs if v is not None]
+        known = is_onnx(node, "DequantizeLinear") and all(a is not None for a in arrays)
+        if not known or attribute(node, "block_size", 0) or node.outputs[0].is_graph_output():
+            continue
+        codes, scale = (np.asarray(a) for a in arrays[:2])
+        zero = np.asarray(arrays[2]) if len(arrays) > 2 else np.zeros_like(scale)
+        if scale.dtype != np.float32 or scale.ndim > 1 or not codes.size:
+            continue
+        axis = attribute(node, "axis", 1) % max(codes.ndim, 1) if scale.ndim and scale.size > 1 else 0
+        if scale.size == 1:
+            scale, zero = scale.reshape(()), zero.reshape(())
+        values = codes.astype(np.int64) - along(zero.astype(np.int64), axis, codes.ndim)
+        real = values.astype(np.float32) * along(scale, axis, codes.ndim)
+        output = node.outputs[0]
+        new = ir.Value(
+            name=f"{name_of(output)}.float", shape=ir.Shape(real.shape), type=ir.TensorType(ir.DataType.FLOAT),
+            const_value=ir.tensor(real, name=f"{name_of(output)}.float"),
+        )  # fmt: skip
+        new.meta[INTEGERS] = Integers(values, scale, axis)
+        graph.register_initializer(new)
+        replace_uses(graph, output, new)
+        graph.remove(node, safe=True)
+
+
+def along(array: Array, axis: int, rank: int) -> Array:
+    """`array`, () or (n,), in a form that broadcasts along `axis` of a tensor with `rank` axes."""
+    return array if array.ndim == 0 else array.reshape(-1, *(1,) * (rank - 1 - axis))
+
+
+def _parameters(node: ir.Node) -> list[ir.Value]:
+    """The scales and zero points of a QLinear node."""
+    places = PARAMETERS.get(node.op_type)
+    if places is None:  # QLinearConcat: y_scale, y_zero, then (x, scale, zero) for every input
+        places = [0, 1, *(i for i in range(2, len(node.inputs)) if (i - 2) % 3)]
+    return [v for i in places if i < len(node.inputs) and (v := node.inputs[i]) is not None]
+
+
+class _Rewrite:
+    """Builds the nodes that take the place of one QLinear node."""
+
+    def __init__(self, graph: ir.Graph, node: ir.Node) -> None:
+        self.graph, self.node = graph, node
+
+    def input(self, index: int) -> ir.Value | None:
+        return self.node.inputs[index] if index < len(self.node.inputs) else None
+
+    def float(self, data: int, scale: int, zero: int, axis: int | None = None) -> ir.Value:
+        """Input `data`, dequantised."""
+        inputs = [self.input(data), self.input(scale), self.input(zero)]
+        attributes = [ir.AttrInt64("axis", axis)] if axis is not None else []
+        return self.add("DequantizeLinear", inputs, f"{self.node.name}.x{data}", attributes)
+
+    def add(
+        self, op: str, inputs: Sequence[ir.Value | None], name: str, attributes: Sequence[ir.Attr] = ()
+    ) -> ir.Value:
+        node = ir.Node("", op, inputs, list(attributes), name=name, outputs=[ir.Value(name=f"{name}.y")])
+        self.graph.insert_before(self.node, node)
+        return node.outputs[0]
+
+    def constant(self, array: Array, name: str) -> ir.Value:
+        value = ir.Value(
+            name=name, shape=ir.Shape(array.shape), type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
+            const_value=ir.tensor(array, name=name),
+        )  # fmt: skip
+        self.graph.register_initializer(value)
+        return value
+
+    def finish(self, op: str, inputs: Sequence[ir.Value | None], y_scale: int, y_zero: int, *dropped: str) -> None:
+        """The float node under the name of the QLinear one, and the quantiser behind it."""
+        attributes = [a for a in self.node.attributes.values() if a.name not in dropped]
+        result = self.add(op, inputs, name_of(self.node), attributes)
+        scale, output = self.input(y_scale), self.node.outputs[0]
+        if scale is not None:
+            result = self.add("QuantizeLinear", [result, scale, self.input(y_zero)], f"{self.node.name}.quantise")
+        replace_uses(self.graph, output, result)
+        name = output.name
+        self.graph.remove(self.node, safe=True)
+        output.name, result.name = None, name
+
+
+def _conv(r: _Rewrite) -> None:
+    x, w = r.float(0, 1, 2), r.float(3, 4, 5, axis=0)
+    r.finish("Conv", [x, w, _bias(r, 8, 1, 4)], 6, 7)
+
+
+def _matmul(r: _Rewrite) -> None:
+    b = r.input(4)
+    scale = constant(b)
+    axis = None if scale is None or scale.size == 1 else 1
+    r.finish("MatMul", [r.float(0, 1, 2), r.float(3, 4, 5, axis=axis)], 6, 7)
+
+
+def _gemm(r: _Rewrite) -> None:
+    transposed = attribute(r.node, "transB", 0)
+    x, w = r.float(0, 1, 2), r.float(3, 4, 5, axis=0 if transposed else 1)
+    r.finish("Gemm", [x, w, _bias(r, 6, 1, 4, attribute(r.node, "alpha", 1.0))], 7, 8)
+
+
+def _bias(r: _Rewrite, index: int, x_scale: int, w_scale: int, alpha: float = 1.0) -> ir.Value | None:
+    """The integer bias, which counts in units of alpha * x_scale * w_scale, dequantised."""
+    bias = r.input(index)
+    if bias is None:
+        return None
+    unit = np.float32(alpha) * np.asarray(constant(r.input(x_scale))) * np.asarray(constant(r.input(w_scale)))
+    scale = r.constant(
+        np.asarray(unit, np.float32).reshape(-1) if unit.size > 1 else unit.reshape(()), f"{r.node.name}.unit"
+    )
+    return r.add("DequantizeLinear", [bias, scale], f"{r.node.name}.bias", [ir.AttrInt64("axis", 0)])
+
+
+def _add(r: _Rewrite) -> None:
+    r.finish("Add", [r.float(0, 1, 2), r.float(3, 4, 5)], 6, 7)
+
+
+def _pool(op: str) -> Callable[[_Rewrite], None]:
+    def rule(r: _Rewrite) -> None:
+        if not attribute(r.node, "channels_last", 0):
+            r.finish(op, [r.float(0, 1, 2)], 3, 4, "channels_last")
+
+    return rule
+
+
+def _concat(r: _Rewrite) -> None:
+    parts = [r.float(i, i + 1, i + 2) for i in range(2, len(r.node.inputs), 3)]
+    r.finish("Concat", parts, 0, 1)
+
+
+MICROSOFT = "com.microsoft"
+RULES: dict[tuple[str, str], Callable[[_Rewrite], None]] = {
+    ("", "QLinearConv"): _conv,
+    ("", "QLinearMatMul"): _matmul,
+    (MICROSOFT, "QGemm"): _gemm,
+    (MICROSOFT, "QLinearAdd"): _add,
+    (MICROSOFT, "QLinearGlobalAveragePool"): _pool("GlobalAveragePool"),
+    (MICROSOFT, "QLinearAveragePool"): _pool("AveragePool"),
+    (MICROSOFT, "QLinearConcat"): _concat,
+}
+PARAMETERS: dict[str, list[int]] = {
+    "QLinearConv": [1, 2, 4, 5, 6, 7],
+    "QLinearMatMul": [1, 2, 4, 5, 6, 7],
+    "QGemm": [1, 2, 4, 5, 7, 8],
+    "QLinearAdd": [1, 2, 4, 5, 6, 7],
+    "QLinearGlobalAveragePool": [1, 2, 3, 4],
+    "QLinearAveragePool": [1, 2, 3, 4],
+}
+
+
+def _raise_dequantisers(graph: ir.Graph) -> None:
+    """In place: a DequantizeLinear behind a node that only moves codes about goes before it."""
+    changed = True
+    while changed:
+        changed = False
+        for node in list(graph):
+            if is_onnx(node, *MOVABLE) and _raise_above(graph, node):
+                changed = True
+
+
+def _raise_above(graph: ir.Graph, node: ir.Node) -> bool:
+    readers = [n for v in node.outputs for n in v.consumers()]
+    outputs = [v for v in node.outputs if v.uses()]
+    if not readers or not all(is_onnx(n, "DequantizeLinear") and n.inputs[0] in outputs for n in readers):
+        return False
+    parameters = [[constant(v) for v in n.inputs[1:] if v is not None] for n in readers]
+    arrays = parameters[0]
+    same = all(len(p) == len(arrays) for p in parameters) and all(
+        a is not None and b is not None and scalar(a) is not None and np.array_equal(a, b)
+        for p in parameters
+        for a, b in zip(arrays, p, strict=True)
+    )
+    if not same or any(v.is_graph_output() for v in node.outputs):
+        return False
+    data = node.inputs if is_onnx(node, "Concat") else node.inputs[:1]
+    first = readers[0]
+    for position, value in enumerate(data):
+        name = f"{first.name}.before{position}" if len(data) > 1 else name_of(first)
+        inputs = [value, *first.inputs[1:]]
+        new = ir.Node("", "DequantizeLinear", inputs, name=name, outputs=[ir.Value(name=f"{node.name}.in{position}")])
+        graph.insert_before(node, new)
+        node.replace_input_with(position, new.outputs[0])
+    for reader in readers:
+        value = reader.inputs[0]
+        assert value is not None, "asked for above"
+        value.dtype = reader.outputs[0].dtype or ir.DataType.FLOAT
+        replace_uses(graph, reader.outputs[0], value)
+        graph.remove(reader, safe=True)
+    return True
