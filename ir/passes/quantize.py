@@ -3,7 +3,8 @@
 With s the value of a spike already folded into the real weight W, the membrane unit Delta of the
 receiving population (one per channel, or one for all) and the exponent e of the projection:
 
-    weight    = rint(W / (Delta * 2^e))                      within the target's weight bits
+    weight    = rint(W / (Delta * 2^e))                      within the target's weight bits, but for the few
+                                                             weights that keep the sum of a neuron's (rounded_in_sum)
     bias      = rint(b / Delta)
     threshold = ceil((k - 1/2) * q),  inhibition = rint(k * q) - rint((k - 1) * q),  q in units of Delta
 
@@ -24,7 +25,7 @@ import numpy as np
 
 from ganglion.ir.graph import Graph, Stage
 from ganglion.ir.interval import Interval, bias_bounds, by_channel, current_bounds, window_bounds
-from ganglion.ir.ops import Array, GroupNeuron, MaxPool, Membrane, OneToOne, Op, Projection, per_channel
+from ganglion.ir.ops import Array, Conv2d, Dense, GroupNeuron, MaxPool, Membrane, OneToOne, Op, Projection, per_channel
 from ganglion.ir.types import Spikes
 from ganglion.targets import Target
 
@@ -221,8 +222,27 @@ def quantize_projection(op: Projection, delta: Array, exponent: int, source: Spi
     """`op` with integer weights in units of delta * 2^exponent, delta () or (C,) over the receiving channels."""
     scale = op.part_of(delta * 2.0**exponent, source.shape)
     weight = np.asarray(op.scaled(1 / scale, source.shape))
-    np.rint(weight, out=weight)
+    weight = rounded_in_sum(weight) if isinstance(op, (Conv2d, Dense)) else np.rint(weight)
     return replace(op, weight=weight.astype(integer_type(weight)), exponent=exponent)
+
+
+def rounded_in_sum(weight: Array) -> Array:
+    """`weight` (O, ...) rounded so that the sum of every row changes by at most 1/2.
+
+    Of a row whose rounding errors add up to n, the n weights that were the nearest to being rounded the other way are.
+    What all inputs have in common, the mean of their rates, is then passed on exactly, which costs next to nothing in
+    the weights themselves.
+    """
+    rows = weight.reshape(len(weight), -1)
+    nearest = np.rint(rows)
+    for row, whole in zip(rows, nearest, strict=True):
+        error = whole - row
+        excess = int(np.rint(error.sum()))
+        if excess:
+            sign = np.sign(excess)
+            moved = np.argpartition(-sign * error, abs(excess) - 1)[: abs(excess)]
+            whole[moved] -= sign
+    return nearest.reshape(weight.shape)
 
 
 def integer_type(values: Array) -> type[np.signedinteger[Any]]:

@@ -21,6 +21,7 @@ from ganglion.ir.ops import (
     Bias,
     Concat,
     Conv2d,
+    Dense,
     Gather,
     MaxPool,
     OneToOne,
@@ -33,6 +34,7 @@ from ganglion.ir.ops import (
 )
 from ganglion.ir.types import size
 
+MARGIN = 1.25  # how much further than calibration has seen a relay's counts reach
 LEVELS = 255  # of a relay: its counts fit 8 bits
 NEURON = 4  # what a neuron costs, in synapses: updates take 81 pJ, synaptic operations 23.6 (Davies et al., 2018)
 FAN_IN = 1 << 13  # inputs of a neuron beyond which membranes of 24 bits cost its weights too many of theirs
@@ -104,6 +106,8 @@ def _readers(graph: Graph, name: str) -> Iterator[tuple[Op, bool]]:
 def _composed(graph: Graph, reader: Projection, value: Affine, direct: bool) -> tuple[int, bool]:
     """The synapses of `reader` after `value`, and whether there is such a projection (else a sparse matrix)."""
     shape = graph.typeof(reader.inputs[0]).shape
+    if isinstance(reader, Dense):  # every neuron of the sources reaches every one behind it
+        return sum(len(reader.weight) * size(t.shape) for t in value.terms), True
     if value.native != value.view or (isinstance(reader, (Conv2d, OneToOne)) and shape[1:] != value.native[1:]):
         return size(graph.typeof(reader.name).shape) * max(t.synapses // size(value.view) for t in value.terms), True
     if shape != value.native and isinstance(reader, Conv2d):  # joined with others: it sees some channels only
@@ -125,7 +129,7 @@ def relay(op: Range, value: Affine, name: str) -> tuple[Staircase, Affine, OneTo
     low, high = (np.asarray(b, np.float64) for b in (op.low, op.high))
     if value.native[0] != value.view[0]:
         low, high = low.min(), high.max()
-    low, high = np.minimum(low, 0), np.maximum(high, 0)
+    low, high = MARGIN * np.minimum(low, 0), MARGIN * np.maximum(high, 0)
     widest = float((high - low).max()) or 1.0
     step = np.maximum(high - low, 1e-3 * widest) / LEVELS
     base = -np.rint(-low / step) * step  # so that 0 is one of the levels
