@@ -124,10 +124,10 @@ def test_the_formulas(graph: Graph, steps: int, members: int) -> None:
                 op.bias.reshape(channels, -1), np.rint(before.bias.reshape(channels, -1) / delta[:, None])
             )
         if isinstance(op, GroupNeuron):
-            q_real = op.scale / delta
             k = np.arange(1, members + 1)[:, None]
             np.testing.assert_array_equal(op.thresholds, np.ceil((k - 0.5) * op.scale / delta))
-            np.testing.assert_array_equal(op.inhibition, np.rint(k * q_real) - np.rint((k - 1) * q_real))
+            reset = np.rint(np.cumsum(np.full(members, op.scale))[:, None] / delta)  # rint(k * q)
+            np.testing.assert_array_equal(np.cumsum(op.inhibition, axis=0), reset)
 
 
 def test_a_skip_connection_keeps_the_bits_of_the_layer_beside_it() -> None:
