@@ -16,9 +16,10 @@ from ganglion.ir import Graph, Input, Range, Readout
 
 from . import arithmetic, layers, pooling, rearrange
 from .activations import ELEMENTWISE, Activation
+from .codes import Codes
 from .epilogue import choose_output, cut_epilogue, interface_problems
 from .input_format import InputFormat, chosen
-from .lattice import Exact, integer_layers
+from .lattice import Exact, lattice
 from .levels import Chosen, Levels, Preview, Recorded
 from .names import Names, sanitise
 from .populations import (
@@ -148,8 +149,9 @@ def translate(model: ir.Model, options: Options, *, name: str = "") -> Imported:
 
     shape = shape_of(value)
     assert shape is not None, "refused above"
-    integral, exact = integer_layers(activations)
-    t = Translation(batch=shape[0], names=Names(), opsets=dict(model.opset_imports), integral=integral)
+    opsets = dict(model.opset_imports)
+    whole = lattice(activations, Codes(activations, value, codes), opsets, result)
+    t = Translation(batch=shape[0], names=Names(), opsets=opsets, gains=whole.gains)
     t.values[value] = t.emit(Input, name_of(value), [], [name_of(value)], shape=shape[1:], **codes.fields())
     readout = t.names.fresh(name_of(result))
     inside = {node for a in activations for node in a.activation.nodes}
@@ -158,7 +160,7 @@ def translate(model: ir.Model, options: Options, *, name: str = "") -> Imported:
     for node in graph:
         fitted = by_output.get(node.outputs[0])
         if fitted is not None and (fitted.fit is not None or (fitted.ramp is not None and levels is not None)):
-            populations.append(_population(t, fitted, quantiser, levels, populations, exact))
+            populations.append(_population(t, fitted, quantiser, levels, populations, whole.activations))
         elif node not in inside:
             _linear(node, t, problems)
             _observe(node, t, levels)
@@ -169,8 +171,11 @@ def translate(model: ir.Model, options: Options, *, name: str = "") -> Imported:
     refused = [a.activation for a in activations if a.fit is None and a.ramp is None]
     if problems:
         return Imported(None, problems, populations, refused, dropped, epilogue)
-    notes += levels.notes if levels is not None else []
-    ops = [*t.ops, Readout(name=readout, inputs=(t.values[result],), origin=(name_of(result),), unit=np.array(1.0))]
+    notes += [*(levels.notes if levels is not None else []), *whole.notes]
+    last = Readout(
+        name=readout, inputs=(t.values[result],), origin=(name_of(result),), unit=np.array(1.0), grid=whole.readout
+    )  # fmt: skip
+    ops = [*t.ops, last]
     network = Graph(
         ops=tuple(ops),
         name=name or sanitise(graph.name or "network"),
@@ -259,7 +264,7 @@ def _linear(node: ir.Node, t: Translation, problems: list[CompileError]) -> None
 
 def _check_types(node: ir.Node) -> None:
     """Raises `CompileError` where a linear node computes with integers, which wrap and truncate."""
-    computes = node.op_type not in UNCHANGED and node.op_type not in rearrange.HANDLERS
+    computes = node.op_type not in (*UNCHANGED, *MAXIMA) and node.op_type not in rearrange.HANDLERS
     if computes and any(v.dtype is not None and v.dtype not in FLOATS for v in node.outputs[:1]):
         kind = node.outputs[0].dtype
         assert kind is not None

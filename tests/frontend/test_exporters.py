@@ -9,6 +9,8 @@ import onnx
 import onnxruntime  # type: ignore[import-untyped]
 import pytest
 
+import ganglion
+
 from .exporters import Exported, k_means, scikit_learn
 
 PERCEPTRON = ["Cast", *["MatMul", "Add", "Relu"] * 2, "MatMul", "Add", "Softmax"]
@@ -35,3 +37,22 @@ def test_an_exported_network_has_learned(export: Callable[[], Exported], ops: li
     first = session.run(None, {model.graph.input[0].name: x})[0]
     predicted = first if first.ndim == 1 else first.argmax(1)
     assert (predicted == labels).mean() > 0.94
+
+
+@pytest.mark.parametrize(
+    "export",
+    [scikit_learn, lambda: scikit_learn(zipmap=True), lambda: scikit_learn(scaler=True), k_means],
+    ids=["scikit-learn", "zipmap", "scaler", "k-means"],
+)
+def test_an_exported_network_compiles_and_compares(export: Callable[[], Exported]) -> None:
+    model, x, labels = export()
+    assert all(node.status != "refused" for node in ganglion.check(model))
+    net = ganglion.compile(model, steps=4, members=8, calibration=x[:100])
+    result = ganglion.compare(model, net, x, labels=labels)
+    assert result.equal
+    exact, real, integer = (result.accuracy[engine] for engine in ("onnxruntime", "float", "simulator"))
+    assert exact is not None
+    assert real is not None
+    assert integer is not None
+    assert real > exact - 0.02
+    assert integer > exact - 0.05  # a scaler in front gives weights that differ by orders, of which 8 bits are kept
