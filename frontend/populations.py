@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -51,14 +52,22 @@ class Population:
 def fit_activations(model: ir.Model, problems: list[CompileError]) -> list[Fitted]:
     """Every activation of `model` with what it is; what is neither staircase nor ramp is added to `problems`."""
     opsets = dict(model.opset_imports)
-    found: list[Fitted] = []
-    for activation in find_activations(model.graph):
-        try:
-            found.append(_fit(activation, opsets))
-        except CompileError as error:
-            problems.append(error)
-            found.append(Fitted(activation))
-    return found
+    cuts: set[ir.Value] = set()
+    while True:
+        found: list[Fitted] = []
+        errors: list[CompileError] = []
+        more: set[ir.Value] = set()
+        for activation in find_activations(model.graph, cuts):
+            try:
+                found.append(_fit(activation, opsets))
+            except CompileError as error:
+                errors.append(error)
+                found.append(Fitted(activation))
+                more |= activation.codes_inside - cuts  # quantised more than once: each time alone, then
+        if not more:
+            problems += errors
+            return found
+        cuts |= more
 
 
 def _fit(activation: Activation, opsets: dict[str, int]) -> Fitted:
@@ -86,10 +95,11 @@ def without_levels(found: list[Fitted]) -> list[CompileError]:
     ramps = [f.activation for f in found if f.ramp is not None]
     if not ramps:
         return []
-    layers = "\n".join(f"  {', '.join(name_of(n) for n in a.core)}: {a.describe()}" for a in ramps)
+    kinds = Counter(a.describe() for a in ramps)
+    counted = ", ".join(kind if count == 1 else f"{count} times {kind}" for kind, count in kinds.items())
     return [
         CompileError(
-            f"{len(ramps)} activation{'s have' if len(ramps) > 1 else ' has'} no levels:\n{layers}",
+            f"{len(ramps)} activation{'s have' if len(ramps) > 1 else ' has'} no levels: {counted}",
             origin=[name_of(n) for a in ramps for n in a.core],
             hint=CALIBRATE,
         )

@@ -117,12 +117,13 @@ def compile_(a: argparse.Namespace) -> int:
         )
         ganglion.save(net, a.output)
     seconds = time.perf_counter() - start
-    table = Table("population", "shape", "level", "membrane", title=f"{net.name} for {net.target}: T = {net.steps}")
+    table = Table("population", "kind", "shape", "level", "membrane")
+    table.title = f"{escape(net.name)} for {net.target}: T = {net.steps}"
     for op in net.of(ganglion.ir.Membrane):
         low, high = op.interval or (0, 0)
-        table.add_row(
-            op.name, dims(net.typeof(op.name).shape), str(op.level), f"{ganglion.ir.signed_bits(low, high)} bits"
-        )
+        members = f", {op.members} members" if isinstance(op, ganglion.ir.GroupNeuron) else ""
+        bits = f"{ganglion.ir.signed_bits(low, high)} bits"
+        table.add_row(escape(op.name), op.mnemonic + members, dims(net.typeof(op.name).shape), str(op.level), bits)
     summary = {
         "output": str(a.output),
         "populations": [op.name for op in net.populations],
