@@ -8,8 +8,10 @@ staircase.py    tells which staircase a scalar function is; ramp.py which ReLU, 
 levels.py       the levels of a ReLU and the ranges of linear values, from samples: calibration.py (thresholds and
                 ranges), histogram.py (counts values), balancing.py (finds the least error)
 populations.py  staircases in the IR
-quantised.py    quantised models in one form; lattice.py finds the layers that compute in integers and where their codes
-                begin: requantise.py (onnxruntime's 8-bit arithmetic), thresholds.py (the search), kernels.py (settings)
+quantised.py    quantised models in one form; codes.py: which codes stand behind a value
+lattice.py      where exactly each level begins behind what is computed in integers: integer_values.py and
+                integer_layers.py (sums.py: what they give), requantise.py (onnxruntime's 8-bit arithmetic),
+                thresholds.py (the search), kernels.py (onnxruntime's settings)
 rewrites.py     exact changes to the graph first; epilogue.py: where the network ends
 translate.py    `import_model`; the handlers by ONNX op type are in arithmetic.py, layers.py, pooling.py and
                 rearrange.py and work on a `Translation` (translation.py)

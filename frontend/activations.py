@@ -8,6 +8,7 @@ channel or neuron at either end of a part, so that the function in the middle is
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -44,6 +45,12 @@ class Activation:
         """The nodes that make it more than affine."""
         return [n for n in self.nodes if not _is_affine(n)]
 
+    @property
+    def codes_inside(self) -> set[ir.Value]:
+        """What its quantisers give, but for the last one's: where it may be cut into several activations."""
+        found = {n.outputs[0] for n in self.nodes if is_onnx(n, "DequantizeLinear") and not _is_affine(n)}
+        return found - {self.output}
+
     def describe(self) -> str:
         """`a plain ReLU`, or the ops' names."""
         ops = [op_label(n) for n in self.core]
@@ -54,9 +61,12 @@ class Activation:
         return ", ".join(dict.fromkeys(ops))
 
 
-def find_activations(graph: ir.Graph) -> list[Activation]:
-    """All activations of `graph`, in order; values used by several are cut so that none overlaps in part."""
-    cuts: set[ir.Value] = set()
+def find_activations(graph: ir.Graph, cut_at: Iterable[ir.Value] = ()) -> list[Activation]:
+    """All activations of `graph`, in order; values used by several are cut so that none overlaps in part.
+
+    So are the values `cut_at`.
+    """
+    cuts = set(cut_at)
     while True:
         roots = _roots(graph, cuts)
         found = [_closure(v, root, roots) for v, root in roots.items() if _is_exposed(v, roots, cuts)]

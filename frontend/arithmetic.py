@@ -28,9 +28,8 @@ def total(node: ir.Node, t: Translation) -> None:
         else:
             offset = offset + sign * required(value, "constant", node)
     same_shape(node, *terms)
-    integral = t.integral.get(node)
-    if integral is not None and integral.gains is not None:  # the ratio of the two scales, in small integers
-        terms = dict(zip(terms, integral.gains, strict=True))
+    if node in t.gains:  # the ratio of the two scales, in small integers
+        terms = dict(zip(terms, t.gains[node], strict=True))
     parts = [t.scale(node, t.source(value, node), np.array(factor)) for value, factor in terms.items()]
     name = parts[0] if len(parts) == 1 else t.emit(Sum, node.outputs[0].name or "", parts, [name_of(node)])
     t.bind(node, t.add_bias(node, name, per_sample(offset, node.outputs[0], node)))

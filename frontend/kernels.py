@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import onnx
 import onnx.parser
+import onnxruntime as ort  # type: ignore[import-untyped]
 
 from .session import open_session
 
@@ -14,6 +15,7 @@ from .session import open_session
 INT8_KERNELS = {"session.qdqisint8allowed": "1"}
 # where kernels for uint8 x int8 saturate, uint8 x uint8 ones take their place; int8 x int8 nodes then fail to load
 UINT8_KERNELS = {"session.x64quantprecision": "1"}
+FUSES_FLOAT_BIAS = tuple(int(n) for n in ort.__version__.split(".")[:2]) >= (1, 23)  # rounds a float bias to integers
 
 
 def kernel_settings(model: onnx.ModelProto) -> dict[str, str]:

@@ -1,43 +1,36 @@
-"""Layers that the model computes in integers, and where exactly each of their codes begins.
+"""Activations behind layers that the model computes in integers, and where exactly each of their levels begins.
 
-Between DequantizeLinear and QuantizeLinear all a layer sees is whole multiples V of one real unit. Which V reach which
-code is found by evaluating the arithmetic of onnxruntime's 8-bit kernels (requantise.py) on integers: so at T = 1 and
-tau = levels not one code differs.
+All that such an activation sees is unit * V + rest for whole V (integer_values.py). Which V reach which level is found
+by evaluating on integers what the model does to them: in the arithmetic of onnxruntime's 8-bit kernels where it has
+one, and else in its own float32 nodes. So at T = 1 and tau = levels not one code differs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx_ir as ir
 
+from ganglion.errors import CompileError
+
 from . import requantise as kernel
-from .quantised import MOVABLE, Integers, integers_of
-from .requantise import Encoding
+from .activations import Activation
+from .codes import Coded, Codes, encoding_of, quantises
+from .integer_values import sums_of
+from .scalar import evaluator
 from .staircase import Fit
+from .sums import EIGHT_BITS, NotIntegralError, Sums
 from .thresholds import add_weights, smallest_reaching
-from .values import Array, attribute, constant, is_onnx, scalar, shape_of, variables
+from .values import Array, constant, is_onnx, name_of, shape_of, variables
 
 if TYPE_CHECKING:
     from .populations import Fitted  # which emits what is found here
 
-FINE = 16  # parts of a code's step that the grid should have, where weights of a few bits allow it
-
-
-@dataclass(frozen=True, eq=False)
-class Integral:
-    """A linear node whose result is a whole multiple of `unit`, () or (C,), for every sample.
-
-    `bias` replaces the node's own, `gains` are factors for its inputs (near 1; an Add whose two scales have no common
-    unit).
-    """
-
-    unit: Array
-    bias: Array | None = None
-    gains: tuple[float, float] | None = None
+FINE = 16  # parts of a level's step that the grid should have, where weights of a few bits allow it
+Counter = Callable[[Array], Array]  # V -> levels reached
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,244 +43,197 @@ class Exact:
 
 
 @dataclass(frozen=True, eq=False)
-class _Sums:
-    """What a layer's integer sums are: bounds, () or (C,), and how the kernel or float32 makes real numbers of them."""
+class Lattice:
+    """What of a model is computed in integers.
 
-    integral: Integral
-    least: Array
-    most: Array
-    fused: Callable[[Array, Encoding], Array]
-    real: Callable[[Array], Array]
-
-
-def integer_layers(found: list[Fitted]) -> tuple[dict[ir.Node, Integral], dict[ir.Value, Exact]]:
-    """The layers before quantised activations that compute in integers, and the activations' exact thresholds.
-
-    By node, and by the activations' outputs. What is not in the form (DequantizeLinear, layer, Relu, QuantizeLinear)
-    is left out.
+    activations  by their outputs
+    gains        by Add nodes: factors for the two inputs (near 1), where their scales have no common unit
+    readout      the real value of which the model's output is a whole multiple, () or (C,), None where there is none
+    notes        what is not exact, though quantised
     """
-    layers: dict[ir.Node, Integral] = {}
-    activations: dict[ir.Value, Exact] = {}
+
+    activations: dict[ir.Value, Exact] = field(default_factory=dict)
+    gains: dict[ir.Node, tuple[float, float]] = field(default_factory=dict)
+    readout: Array | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def lattice(found: Sequence[Fitted], codes: Codes, opsets: Mapping[str, int], result: ir.Value) -> Lattice:
+    """The activations of `found` whose inputs are integers, with their exact thresholds."""
+    whole, doubtful = Lattice(), []
     for fitted in found:
-        quantiser = _quantiser(fitted)
-        if quantiser is None or fitted.fit is None:
+        activation, fit = fitted.activation, fitted.fit
+        if fit is None or activation.root.is_graph_input():
             continue
-        encoding, rectified = quantiser
-        root, fit = fitted.activation.root, fitted.fit
-        node = root.producer()
-        lowest = encoding.zero_point + round(fit.base / fit.rise)  # the code below all thresholds
-        if node is not None and is_onnx(node, "Add"):
-            exact = _sum_of_two(node, encoding, rectified, fit, lowest, layers)
-        else:
-            sums = _sums(root)
-            exact = None if sums is None else _search(sums, encoding, rectified, fit, lowest)
-            if exact is not None and sums is not None and node is not None and sums.integral.bias is not None:
-                layers[node] = sums.integral
+        names = name_of(activation.root.producer() or activation.nodes[0])
+        try:
+            exact, certain = _exact(activation, fit, codes, opsets, whole.gains) or (None, True)
+        except CompileError:
+            continue  # the translation says so
+        except NotIntegralError as error:
+            if error.quantised or quantises(activation.nodes):
+                whole.notes.append(f"{names}: its codes are found in float32, not in integers: {error}")
+            continue
         if exact is not None:
-            activations[fitted.activation.output] = exact
-    return layers, activations
+            whole.activations[activation.output] = exact
+        doubtful += [] if certain else [names]
+    if doubtful:
+        whole.notes.append(
+            f"onnxruntime computes {', '.join(doubtful)} in float32: a sum within its rounding error of a threshold "
+            "may give the next code there"
+        )
+    return Lattice(whole.activations, whole.gains, _readout(result, codes), whole.notes)
 
 
-def _quantiser(fitted: Fitted) -> tuple[Encoding, bool] | None:
-    """How the activation encodes its result, and whether a Relu comes first; None where it is more than that."""
-    nodes = fitted.activation.nodes
-    ops = [n.op_type for n in nodes]
-    if ops not in (["QuantizeLinear", "DequantizeLinear"], ["Relu", "QuantizeLinear", "DequantizeLinear"]):
-        return None
-    encoding = _encoding(nodes[-1])
-    return None if encoding is None else (encoding, ops[0] == "Relu")
-
-
-def _encoding(node: ir.Node) -> Encoding | None:
-    """The encoding of a DequantizeLinear's input, where it has one scale."""
-    scale = constant(node.inputs[1])
-    zero = constant(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] is not None else None
-    if (
-        scale is None
-        or scalar(scale) is None
-        or scale.dtype != np.float32
-        or (zero is not None and scalar(zero) is None)
-    ):
-        return None
-    data = node.inputs[0]
-    kind = ir.DataType.from_numpy(zero.dtype) if zero is not None else data.dtype if data is not None else None
-    limits = LIMITS.get(kind) if kind is not None else None
-    if limits is None:
-        return None
-    point = 0 if zero is None else int(np.asarray(zero).astype(np.int64).ravel()[0])
-    return Encoding(np.float32(scale.ravel()[0]), point, *limits)
-
-
-LIMITS = {
-    ir.DataType.UINT8: (0, 255),
-    ir.DataType.INT8: (-128, 127),
-    ir.DataType.UINT4: (0, 15),
-    ir.DataType.INT4: (-8, 7),
-    ir.DataType.UINT16: (0, 65535),
-    ir.DataType.INT16: (-32768, 32767),
-}
-
-
-def encoding_of(value: ir.Value | None) -> Encoding | None:
-    """How the codes behind a float value stand for it: through everything that only moves values about."""
-    node = value.producer() if value is not None else None
-    if node is None:
-        return None
-    if is_onnx(node, "DequantizeLinear"):
-        return _encoding(node)
-    if is_onnx(node, *MOVABLE):
-        data = variables(node) if is_onnx(node, "Concat") else list(node.inputs[:1])
-        found = [encoding_of(v) for v in data]
-        return found[0] if found and found[0] is not None and all(e == found[0] for e in found) else None
-    return None
-
-
-def _sums(root: ir.Value) -> _Sums | None:
-    """The integer sums behind `root`; None where there are none."""
+def _exact(
+    activation: Activation, fit: Fit, codes: Codes, opsets: Mapping[str, int], gains: dict[ir.Node, tuple[float, float]]
+) -> tuple[Exact, bool] | None:
+    """Where the levels begin, and whether that is certain; None where nothing is quantised."""
+    root = activation.root
+    counter = _Counters(activation, fit, opsets)
     node = root.producer()
-    if node is None:
+    if node is not None and is_onnx(node, "Add") and len(variables(node)) == 2:
+        pair = _sum_of_two(node, counter, fit, codes)
+        if pair is not None and (quantises(activation.nodes) or any(c.meant for c in map(codes.of, node.inputs) if c)):
+            exact, gains[node] = pair
+            return exact, True
+    sums = sums_of(root, codes)
+    if not (sums.meant or quantises(activation.nodes)):
         return None
-    own = encoding_of(root)
-    if own is not None:
-        return _codes_again(own)
-    if is_onnx(node, "Conv", "Gemm", "MatMul"):
-        return _products(node)
-    if is_onnx(node, "GlobalAveragePool", "AveragePool", "ReduceMean"):
-        return _average(node)
-    return None
+    count, certain = counter.of(sums)
+    channels = () if not (sums.unit.ndim or sums.rest.ndim) else np.broadcast_shapes(sums.unit.shape, sums.rest.shape)
+    shape = shape_of(root)
+    if channels and (shape is None or shape[1:2] != channels):
+        raise NotIntegralError("its channels are not on axis 1")
+    least, most = (np.broadcast_to(bound, channels or bound.shape) for bound in (sums.least, sums.most))
+    first = smallest_reaching(count, fit.levels, least, most).T  # (levels,) or (levels, C)
+    first = first[:, 0] if first.ndim == 2 and (first == first[:, :1]).all() else first
+    return _thresholds(first, sums.unit, sums.rest, fit), certain
 
 
-def _codes_again(x: Encoding) -> _Sums:
-    """Codes that are quantised once more."""
+class _Counters:
+    """An activation as functions of integers: how many of its levels V reaches."""
 
-    def real(V: Array) -> Array:
-        return kernel.dequantise(V, x._replace(zero_point=0))
+    def __init__(self, activation: Activation, fit: Fit, opsets: Mapping[str, int]) -> None:
+        self.activation, self.fit, self.opsets = activation, fit, opsets
+        nodes = activation.nodes
+        place = next((i for i, n in enumerate(nodes) if is_onnx(n, "QuantizeLinear")), None)
+        after = nodes[place + 1] if place is not None and place + 1 < len(nodes) else None
+        self.encoding: Coded | None = None
+        self.rest: Activation | None = None  # what follows the first pair of quantiser and dequantiser
+        if place is None or after is None or not is_onnx(after, "DequantizeLinear"):
+            return
+        encoding = encoding_of(after)
+        if encoding is None or not all(_is_redundant(n, encoding) for n in nodes[:place]):
+            return
+        self.encoding = encoding
+        if nodes[place + 2 :]:
+            self.rest = Activation(root=after.outputs[0], output=activation.output, nodes=nodes[place + 2 :])
 
-    least, most = np.array(x.low - x.zero_point), np.array(x.high - x.zero_point)
-    unit = Integral(unit=np.array(float(x.scale)))
-    return _Sums(unit, least, most, lambda V, y: kernel.quantise(real(V), y), real)
+    def of(self, sums: Sums) -> tuple[Counter, bool]:
+        """The function for integers that mean what `sums` says, and whether it is certain."""
+        rounding = sums.rounding(self.encoding) if self.encoding is not None else None
+        if rounding is not None:
+            return self.of_codes(rounding.codes), rounding.certain
+        return self.of_reals(sums.value), sums.certain
 
+    def of_codes(self, codes: Callable[[Array], Array]) -> Counter:
+        """From the codes that a kernel gives to the levels of the activation."""
+        assert self.encoding is not None, "the kernel was found with it"
+        encoding = self.encoding.encoding
+        function = evaluator(self.rest, self.opsets) if self.rest is not None else None
 
-def _products(node: ir.Node) -> _Sums | None:
-    """Conv, Gemm or MatMul with integer weights."""
-    x, w = encoding_of(node.inputs[0]), integers_of(node.inputs[1])
-    if x is None or w is None or attribute(node, "alpha", 1.0) != 1 or attribute(node, "beta", 1.0) != 1:
-        return None
-    by_output = is_onnx(node, "Conv") or bool(attribute(node, "transB", 0))
-    rank = w.values.ndim
-    if (w.scale.ndim and w.axis != (0 if by_output else rank - 1)) or (not is_onnx(node, "Conv") and rank != 2):
-        return None
-    scale = kernel.conv_scale(x.scale, w.scale)
-    unit = float(x.scale) * w.scale.astype(np.float64)
-    channels = w.values.shape[0 if by_output else -1]
-    whole = np.zeros(channels, np.int64)
-    extra = node.inputs[2] if len(node.inputs) > 2 else None
-    if extra is not None:
-        bias = constant(extra)
-        if bias is None or bias.size not in (1, channels):
-            return None
-        stored = integers_of(extra)
-        if stored is not None and np.allclose(stored.scale, scale, rtol=1e-3):
-            whole = whole + stored.values.ravel()
-        else:
-            whole = whole + kernel.quantise_bias(np.asarray(bias, np.float32).ravel(), x.scale, w.scale)
-    reach = np.abs(w.values if by_output else w.values.T).reshape(channels, -1).sum(axis=1)
-    reach = reach * max(abs(x.low - x.zero_point), abs(x.high - x.zero_point))
-    least, most = whole - reach, whole + reach
-    if not w.scale.ndim:
-        least, most = least.min(), most.max()
+        def count(V: Array) -> Array:
+            y = kernel.dequantise(codes(V), encoding)
+            return self.levels(y if function is None else function(y.ravel()).reshape(y.shape))
 
-    def fused(V: Array, y: Encoding) -> Array:
-        return kernel.requantise(V, _column(kernel.conv_scale(x.scale, w.scale, y.scale)), *y[1:])
+        return count
 
-    def real(V: Array) -> Array:
-        return np.asarray(V.astype(np.float32) * _column(scale))
+    def of_reals(self, value: Callable[[Array], Array]) -> Counter:
+        """The whole activation, by onnxruntime itself."""
+        function = evaluator(self.activation, self.opsets)
 
-    return _Sums(Integral(unit=unit, bias=whole * unit), least, most, fused, real)
+        def count(V: Array) -> Array:
+            x = value(V)
+            return self.levels(function(np.ascontiguousarray(x).ravel()).reshape(x.shape))
 
+        return count
 
-def _column(scale: Array) -> Array:
-    """One scale per channel (C,), for sums (C, k)."""
-    return scale[:, None] if scale.ndim else scale
+    def levels(self, y: Array) -> Array:
+        return np.rint((y.astype(np.float64) - self.fit.base) / self.fit.rise).astype(np.int64)
 
 
-def _average(node: ir.Node) -> _Sums | None:
-    """An average of codes over windows that all hold as many of them."""
-    (value,) = variables(node)
-    x, shape, out = encoding_of(value), shape_of(value), shape_of(node.outputs[0])
-    if x is None or shape is None or out is None or len(shape) < 3:
-        return None
-    if is_onnx(node, "AveragePool"):
-        if any(attribute(node, "pads", [])) or attribute(node, "ceil_mode", 0) or "auto_pad" in node.attributes:
-            return None
-        count = int(np.prod(attribute(node, "kernel_shape", [])))
-        whole = list(attribute(node, "kernel_shape", [])) == list(shape[2:])
-    else:
-        count, whole = int(np.prod(shape)) // int(np.prod(out)), is_onnx(node, "GlobalAveragePool")
-
-    def real(V: Array) -> Array:
-        return np.asarray(kernel.dequantise(V, x._replace(zero_point=0)) / np.float32(count))
-
-    def fused(V: Array, y: Encoding) -> Array:
-        if whole:
-            return kernel.requantise(V, kernel.global_average_scale(count, x.scale, y.scale), *y[1:])
-        return kernel.average_of_sum(V, count, x, y)
-
-    least, most = np.array(count * (x.low - x.zero_point)), np.array(count * (x.high - x.zero_point))
-    return _Sums(Integral(unit=np.array(float(x.scale) / count)), least, most, fused, real)
+def _is_redundant(node: ir.Node, y: Coded) -> bool:
+    """Whether onnxruntime drops `node` before a quantiser, whose own range clips as much."""
+    if is_onnx(node, "Relu"):
+        return y.zero == y.low
+    if not is_onnx(node, "Clip"):
+        return False
+    bounds = [constant(v) for v in node.inputs[1:]]
+    low, high = (
+        float(np.asarray(a).ravel()[0]) if a is not None and a.size else end
+        for a, end in zip([*bounds, None, None][:2], (-np.inf, np.inf), strict=True)
+    )
+    scale = np.float32(y.scale)
+    below = np.isinf(low) or np.rint(np.float32(low) / scale) + y.zero <= y.low
+    return bool(below and (np.isinf(high) or np.rint(np.float32(high) / scale) + y.zero >= y.high))
 
 
-def _search(sums: _Sums, y: Encoding, rectified: bool, fit: Fit, lowest: int) -> Exact:
-    """The smallest V of every level, and from these the thresholds."""
-
-    def code(V: Array) -> Array:
-        if rectified and y.zero_point != y.low:  # then the Relu is a node of its own, in float32
-            return kernel.quantise(np.maximum(sums.real(V), 0), y)
-        return sums.fused(V, y)
-
-    first = smallest_reaching(code, fit.levels, sums.least, sums.most, lowest)  # (levels,) or (C, levels)
-    return _thresholds(first.T, sums.integral.unit, fit)
-
-
-def _thresholds(first: Array, unit: Array, fit: Fit) -> Exact:
+def _thresholds(first: Array, unit: Array, rest: Array, fit: Fit) -> Exact:
     """From the smallest multiples `first` (levels,) or (levels, C) that reach each level: half a unit below them.
 
-    The offset makes the thresholds positive, and is what the zero point of the codes stands for, on the grid.
+    The offset makes the thresholds positive, is what the shift of the staircase stands for, and takes away what is no
+    whole multiple.
     """
     parts = 1
     while unit.max() / parts > fit.step / FINE and parts < FINE:
         parts *= 2
     grid = unit / parts
-    at = (first - 0.5) * unit
-    offset = np.rint((fit.shift - 0.5) * fit.step / grid) * grid
+    at = (first - 0.5) * unit if first.ndim > unit.ndim else (first[:, None] - 0.5) * unit
+    if at.ndim == 1 and rest.ndim:
+        at = np.repeat(at[:, None], len(rest), axis=1)
+    offset = np.rint(((fit.shift - 0.5) * fit.step + rest) / grid) * grid
     offset = np.where(at[0] + offset > 0, offset, np.ceil(-at[0] / grid + 0.5) * grid)
-    return Exact(grid=grid, offset=offset, thresholds=at + offset)
+    return Exact(grid=grid, offset=offset - rest, thresholds=at + offset)
 
 
-def _sum_of_two(
-    node: ir.Node, y: Encoding, rectified: bool, fit: Fit, lowest: int, layers: dict[ir.Node, Integral]
-) -> Exact | None:
+def _sum_of_two(node: ir.Node, counter: _Counters, fit: Fit, codes: Codes) -> tuple[Exact, tuple[float, float]] | None:
     """Add of two coded values: integer weights that put all pairs of codes in the order of their sums."""
-    inputs = variables(node)
-    encodings = [encoding_of(v) for v in inputs]
-    if len(inputs) != 2 or inputs[0] is inputs[1] or encodings[0] is None or encodings[1] is None:
+    first, second = variables(node)
+    a, b, y = codes.of(first), codes.of(second), counter.encoding
+    if first is second or a is None or b is None:
         return None
-    a, b = encodings[0], encodings[1]
+    if any(shape_of(v) != shape_of(node.outputs[0]) for v in (first, second)):
+        return None
     i, j = np.arange(a.low, a.high + 1)[:, None], np.arange(b.low, b.high + 1)
-    if max(i.size, j.size) > 256 or any(shape_of(v) != shape_of(node.outputs[0]) for v in inputs):
+    if max(i.size, j.size) > 256:
         return None
-    if rectified and y.zero_point != y.low:
-        codes = kernel.quantise(np.maximum(kernel.dequantise(i, a) + kernel.dequantise(j, b), 0), y)
+    if y is not None and a.kind == b.kind == y.kind and y.kind in EIGHT_BITS:
+        table = counter.of_codes(lambda V: kernel.add_codes(i, j, a.encoding, b.encoding, y.encoding))(i)
     else:
-        codes = kernel.add_codes(i, j, a, b, y)
-    found = add_weights(np.clip(codes - lowest, 0, fit.levels), fit.levels)
+        table = counter.of_reals(lambda V: kernel.dequantise(i, a.encoding) + kernel.dequantise(j, b.encoding))(i)
+    found = add_weights(table, fit.levels)
     if found is None:
         return None
     wa, wb = found.weights
-    unit = (float(a.scale) / wa + float(b.scale) / wb) / 2
-    layers[node] = Integral(unit=np.array(unit), gains=(wa * unit / float(a.scale), wb * unit / float(b.scale)))
-    zero = wa * (a.zero_point - a.low) + wb * (b.zero_point - b.low)
-    return _thresholds(found.thresholds - zero, np.array(unit), fit)
+    unit = (a.scale / wa + b.scale / wb) / 2
+    zero = wa * (a.zero - a.low) + wb * (b.zero - b.low)
+    exact = _thresholds(found.thresholds - zero, np.array(unit), np.zeros(()), fit)
+    return exact, (wa * unit / a.scale, wb * unit / b.scale)
 
 
-__all__ = ["Exact", "Integers", "Integral", "encoding_of", "integer_layers"]
+def _readout(result: ir.Value, codes: Codes) -> Array | None:
+    """The unit of the model's output, where its last layer computes in integers."""
+    if codes.of(result) is not None:
+        return None  # every count is a code
+    try:
+        sums = sums_of(result, codes)
+    except (NotIntegralError, CompileError):
+        return None
+    shape, unit = shape_of(result), sums.unit
+    if not sums.meant:
+        return None
+    return unit if not unit.ndim or (shape is not None and shape[1:] == unit.shape) else None
+
+
+__all__ = ["Exact", "Lattice", "lattice"]

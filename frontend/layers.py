@@ -91,9 +91,7 @@ def gemm(node: ir.Node, t: Translation) -> None:
     name = t.project(Dense, node, t.source(source, node), weight=np.ascontiguousarray(weight))
     beta = attribute(node, "beta", 1.0)
     extra = node.inputs[2] if len(node.inputs) > 2 else None
-    if node in t.integral:
-        name = t.add_bias(node, name, t.bias(extra, node))
-    elif extra is not None and constant(extra) is not None:
+    if extra is not None and constant(extra) is not None:
         bias = per_sample(required(extra, "matrix C", node) * beta, node.outputs[0], node)
         name = t.add_bias(node, name, bias)
     elif extra is not None:

@@ -8,45 +8,56 @@ only rearrange codes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
 
+from .codes import LIMITS, MOVING, moves
 from .rewrites import replace_uses
-from .values import Array, attribute, constant, is_onnx, name_of, scalar
+from .values import Array, attribute, constant, is_onnx, name_of, scalar, text
 
 INTEGERS = "ganglion.integers"  # where a dequantised weight keeps its `Integers`
-MOVABLE = (
-    *(
-        "MaxPool",
-        "GlobalMaxPool",
-        "Reshape",
-        "Flatten",
-        "Transpose",
-        "Squeeze",
-        "Unsqueeze",
-        "Concat",
-        "Slice",
-        "Split",
-    ),
-    *("Gather", "Identity", "DepthToSpace", "SpaceToDepth", "Resize", "Expand", "Tile"),
-)
 
 
 @dataclass(frozen=True, eq=False)
 class Integers:
-    """A constant that stands for `values` * `scale`: int64 without zero point; `scale` float32, () or by `axis`."""
+    """A constant that stands for `values` * `scale`: int64 without zero point; `scale` float32, () or by `axis`.
+
+    `kind` is the type of the model's own codes, None where float nodes quantise; `zero` their zero point, where given.
+    """
 
     values: Array
     scale: Array
-    axis: int
+    axis: int = 0
+    kind: ir.DataType | None = None
+    zero: Array | None = None
+
+    @property
+    def real(self) -> Array:
+        """The constant itself, in the type of its scale."""
+        return self.values.astype(self.scale.dtype) * along(self.scale, self.axis, self.values.ndim)
 
 
 def integers_of(value: ir.Value | None) -> Integers | None:
     """The integers behind a dequantised constant, None where there are none."""
     found = value.meta.get(INTEGERS) if value is not None else None
     return found if isinstance(found, Integers) else None
+
+
+def remember(graph: ir.Graph, output: ir.Value, integers: Integers) -> None:
+    """In place: a constant that remembers its integers takes the place of `output`, whose node goes."""
+    real, node = integers.real, output.producer()
+    name = f"{name_of(output)}.float"
+    new = ir.Value(
+        name=name, shape=ir.Shape(real.shape), type=ir.TensorType(ir.DataType.from_numpy(real.dtype)),
+        const_value=ir.tensor(real, name=name),
+    )  # fmt: skip
+    new.meta[INTEGERS] = integers
+    graph.register_initializer(new)
+    replace_uses(graph, output, new)
+    if node is not None:
+        graph.remove(node, safe=True)
 
 
 def as_qdq(model: ir.Model) -> None:
@@ -59,30 +70,57 @@ def as_qdq(model: ir.Model) -> None:
 
 
 def keep_integers(graph: ir.Graph) -> None:
-    """In place: constants behind a DequantizeLinear are computed, and remember their integers."""
+    """In place: constants behind a DequantizeLinear are computed, and remember their integers; transposed ones too."""
     for node in list(graph):
-        arrays = [constant(v) for v in node.inputs if v is not None]
-        known = is_onnx(node, "DequantizeLinear") and all(a is not None for a in arrays)
-        if not known or attribute(node, "block_size", 0) or node.outputs[0].is_graph_output():
-            continue
-        codes, scale = (np.asarray(a) for a in arrays[:2])
-        zero = np.asarray(arrays[2]) if len(arrays) > 2 else np.zeros_like(scale)
-        if scale.dtype != np.float32 or scale.ndim > 1 or not codes.size:
-            continue
-        axis = attribute(node, "axis", 1) % max(codes.ndim, 1) if scale.ndim and scale.size > 1 else 0
-        if scale.size == 1:
-            scale, zero = scale.reshape(()), zero.reshape(())
-        values = codes.astype(np.int64) - along(zero.astype(np.int64), axis, codes.ndim)
-        real = values.astype(np.float32) * along(scale, axis, codes.ndim)
         output = node.outputs[0]
-        new = ir.Value(
-            name=f"{name_of(output)}.float", shape=ir.Shape(real.shape), type=ir.TensorType(ir.DataType.FLOAT),
-            const_value=ir.tensor(real, name=f"{name_of(output)}.float"),
-        )  # fmt: skip
-        new.meta[INTEGERS] = Integers(values, scale, axis)
-        graph.register_initializer(new)
-        replace_uses(graph, output, new)
-        graph.remove(node, safe=True)
+        if output.is_graph_output():
+            continue
+        before = integers_of(node.inputs[0]) if node.inputs else None
+        found: Integers | None = None
+        if is_onnx(node, "DequantizeLinear"):
+            found = _dequantised(node)
+        elif before is not None and is_onnx(node, "Identity"):
+            found = before
+        elif before is not None and is_onnx(node, "Transpose"):
+            order = attribute(node, "perm", list(range(before.values.ndim))[::-1])
+            axis = order.index(before.axis) if before.scale.ndim else 0
+            found = replace(before, values=before.values.transpose(order), axis=axis)
+        if found is not None:
+            remember(graph, output, found)
+
+
+def _dequantised(node: ir.Node) -> Integers | None:
+    """What a DequantizeLinear makes of constant codes; None where they are not, or in blocks, or not in float32."""
+    codes = _codes(node.inputs[0])
+    parameters = [constant(v) for v in node.inputs[1:] if v is not None]
+    if codes is None or not codes.size or any(p is None for p in parameters) or attribute(node, "block_size", 0):
+        return None
+    scale, *zeros = (np.asarray(p) for p in parameters)
+    if scale.dtype != np.float32 or scale.ndim > 1:
+        return None
+    kind, zero = ir.DataType.from_numpy(codes.dtype), zeros[0].astype(np.int64) if zeros else None
+    axis = attribute(node, "axis", 1) % max(codes.ndim, 1) if scale.size > 1 else 0
+    if scale.size == 1:
+        scale, zero = scale.reshape(()), None if zero is None else zero.reshape(())
+    values = codes.astype(np.int64) - (0 if zero is None else along(zero, axis, codes.ndim))
+    return Integers(values, scale, axis, kind, zero)
+
+
+def _codes(value: ir.Value | None) -> Array | None:
+    """Constant codes: stored as such, or as floats that a QuantizeLinear makes codes of."""
+    array, node = constant(value), value.producer() if value is not None else None
+    if array is not None or node is None or not is_onnx(node, "QuantizeLinear"):
+        return array
+    arrays = [constant(v) for v in node.inputs]
+    if len(arrays) != 3 or any(a is None for a in arrays) or attribute(node, "block_size", 0):
+        return None
+    x, scale, zero = (np.asarray(a) for a in arrays)
+    limits = LIMITS.get(ir.DataType.from_numpy(zero.dtype))
+    if limits is None or x.dtype != np.float32 or scale.ndim > 1:
+        return None
+    axis = attribute(node, "axis", 1) % max(x.ndim, 1)
+    scale, point = (a.reshape(()) if a.size == 1 else along(a, axis, x.ndim) for a in (scale, zero.astype(np.int64)))
+    return np.asarray(np.clip(np.rint(x / scale) + point, *limits).astype(zero.dtype))
 
 
 def along(array: Array, axis: int, rank: int) -> Array:
@@ -171,8 +209,12 @@ def _bias(r: _Rewrite, index: int, x_scale: int, w_scale: int, alpha: float = 1.
     return r.add("DequantizeLinear", [bias, scale], f"{r.node.name}.bias", [ir.AttrInt64("axis", 0)])
 
 
-def _add(r: _Rewrite) -> None:
-    r.finish("Add", [r.float(0, 1, 2), r.float(3, 4, 5)], 6, 7)
+def _two(op: str) -> Callable[[_Rewrite], None]:
+    return lambda r: r.finish(op, [r.float(0, 1, 2), r.float(3, 4, 5)], 6, 7)
+
+
+def _one(op: str) -> Callable[[_Rewrite], None]:
+    return lambda r: r.finish(op, [r.float(0, 1, 2)], 3, 4)
 
 
 def _pool(op: str) -> Callable[[_Rewrite], None]:
@@ -193,7 +235,10 @@ RULES: dict[tuple[str, str], Callable[[_Rewrite], None]] = {
     ("", "QLinearConv"): _conv,
     ("", "QLinearMatMul"): _matmul,
     (MICROSOFT, "QGemm"): _gemm,
-    (MICROSOFT, "QLinearAdd"): _add,
+    (MICROSOFT, "QLinearAdd"): _two("Add"),
+    (MICROSOFT, "QLinearMul"): _two("Mul"),
+    (MICROSOFT, "QLinearLeakyRelu"): _one("LeakyRelu"),
+    (MICROSOFT, "QLinearSigmoid"): _one("Sigmoid"),
     (MICROSOFT, "QLinearGlobalAveragePool"): _pool("GlobalAveragePool"),
     (MICROSOFT, "QLinearAveragePool"): _pool("AveragePool"),
     (MICROSOFT, "QLinearConcat"): _concat,
@@ -203,6 +248,9 @@ PARAMETERS: dict[str, list[int]] = {
     "QLinearMatMul": [1, 2, 4, 5, 6, 7],
     "QGemm": [1, 2, 4, 5, 7, 8],
     "QLinearAdd": [1, 2, 4, 5, 6, 7],
+    "QLinearMul": [1, 2, 4, 5, 6, 7],
+    "QLinearLeakyRelu": [1, 2, 3, 4],
+    "QLinearSigmoid": [1, 2, 3, 4],
     "QLinearGlobalAveragePool": [1, 2, 3, 4],
     "QLinearAveragePool": [1, 2, 3, 4],
 }
@@ -214,7 +262,7 @@ def _raise_dequantisers(graph: ir.Graph) -> None:
     while changed:
         changed = False
         for node in list(graph):
-            if is_onnx(node, *MOVABLE) and _raise_above(graph, node):
+            if is_onnx(node, *MOVING) and _raise_above(graph, node):
                 changed = True
 
 
@@ -232,11 +280,16 @@ def _raise_above(graph: ir.Graph, node: ir.Node) -> bool:
     )
     if not same or any(v.is_graph_output() for v in node.outputs):
         return False
-    data = node.inputs if is_onnx(node, "Concat") else node.inputs[:1]
+    if is_onnx(node, "Pad"):
+        if not _pads_with(node, np.zeros(1) if len(arrays) < 2 else arrays[1]):
+            return False
+        node.resize_inputs(2)
+    elif not (is_onnx(node, "Concat") or moves(node)):
+        return False
     first = readers[0]
-    for position, value in enumerate(data):
-        name = f"{first.name}.before{position}" if len(data) > 1 else name_of(first)
-        inputs = [value, *first.inputs[1:]]
+    for position in range(len(node.inputs) if is_onnx(node, "Concat") else 1):
+        name = f"{first.name}.before{position}" if position else name_of(first)
+        inputs = [node.inputs[position], *first.inputs[1:]]
         new = ir.Node("", "DequantizeLinear", inputs, name=name, outputs=[ir.Value(name=f"{node.name}.in{position}")])
         graph.insert_before(node, new)
         node.replace_input_with(position, new.outputs[0])
@@ -247,3 +300,10 @@ def _raise_above(graph: ir.Graph, node: ir.Node) -> bool:
         replace_uses(graph, reader.outputs[0], value)
         graph.remove(reader, safe=True)
     return True
+
+
+def _pads_with(node: ir.Node, zero: Array | None) -> bool:
+    """Whether a Pad of codes fills with their zero point, which is 0."""
+    fill = constant(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] is not None else np.zeros(1)
+    plain = len(node.inputs) <= 3 and text(node, "mode", "constant") == "constant"
+    return plain and fill is not None and zero is not None and np.array_equal(np.ravel(fill), np.ravel(zero))

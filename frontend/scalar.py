@@ -40,7 +40,9 @@ def evaluator(activation: Activation, opset_imports: Mapping[str, int]) -> Calla
     source, result = name_of(root), name_of(output)
 
     def function(x: Array) -> Array:
+        # the last of an odd number of 4-bit codes is not clipped far outside (onnxruntime 1.31): never ask for one
+        even = np.concatenate([x, x[-1:]]) if len(x) % 2 else x
         with np.errstate(all="ignore"):  # the ends of the float range may overflow on the way to a clip
-            return np.asarray(session.run([result], {source: x})[0])
+            return np.asarray(session.run([result], {source: even})[0])[: len(x)]
 
     return function

@@ -12,7 +12,6 @@ import onnx_ir as ir
 from ganglion.errors import CompileError
 from ganglion.ir import Bias, OneToOne, Op, Reshape, Shape, size
 
-from .lattice import Integral
 from .names import Names, projection_name
 from .quantised import along, integers_of
 from .values import Array, constant, finite, name_of, op_label, sample_shape, shape_of
@@ -22,13 +21,13 @@ from .values import Array, constant, finite, name_of, op_label, sample_shape, sh
 class Translation:
     """A network in the making. `values` maps an ONNX value to the name of the IR op that defines it.
 
-    `integral` holds the nodes that the model computes in integers.
+    `gains` holds factors for the two inputs of an Add that the model computes in integers.
     """
 
     batch: int
     names: Names
     opsets: dict[str, int] = field(default_factory=dict)
-    integral: dict[ir.Node, Integral] = field(default_factory=dict)
+    gains: dict[ir.Node, tuple[float, float]] = field(default_factory=dict)
     ops: list[Op] = field(default_factory=list)
     values: dict[ir.Value, str] = field(default_factory=dict)
 
@@ -73,10 +72,7 @@ class Translation:
         return integers.values * along(integers.scale.astype(np.float64), integers.axis, integers.values.ndim)
 
     def bias(self, value: ir.Value | None, node: ir.Node) -> Array:
-        """The bias of `node`, float64, 0 by default; whole numbers of its units, where it computes in integers."""
-        integral = self.integral.get(node)
-        if integral is not None and integral.bias is not None:
-            return integral.bias
+        """The bias of `node`, float64, 0 by default."""
         return np.array(0.0) if value is None else required(value, "bias", node)
 
     def bind(self, node: ir.Node, name: str) -> None:
