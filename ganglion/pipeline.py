@@ -154,7 +154,6 @@ def imported_network(
     """What `compile` does, with the front end's options; `members` = 0 takes each activation's own levels."""
     from ganglion import frontend
 
-    imported = replace(frontend.import_model(model, options), source=checksum(model))
     path: list[passes.Pass] = [
         passes.compose,
         partial(passes.group, members=members),
@@ -162,7 +161,8 @@ def imported_network(
     ]
     if target is not None:
         path.append(partial(passes.quantize, target=target))
-    return passes.run(imported, path, watch=watch)
+    # not kept in a variable: the weights of every stage may be gigabytes
+    return passes.run(replace(frontend.import_model(model, options), source=checksum(model)), path, watch=watch)
 
 
 def expand_clusters(net: Graph | str | PathLike[str]) -> Graph:

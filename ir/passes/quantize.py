@@ -222,7 +222,9 @@ def quantize_projection(op: Projection, delta: Array, exponent: int, source: Spi
     """`op` with integer weights in units of delta * 2^exponent, delta () or (C,) over the receiving channels."""
     scale = op.part_of(delta * 2.0**exponent, source.shape)
     weight = np.asarray(op.scaled(1 / scale, source.shape))
-    weight = rounded_in_sum(weight) if isinstance(op, (Conv2d, Dense)) else np.rint(weight)
+    if isinstance(op, (Conv2d, Dense)):
+        return replace(op, weight=rounded_in_sum(weight), exponent=exponent)
+    weight = np.rint(weight)
     return replace(op, weight=weight.astype(integer_type(weight)), exponent=exponent)
 
 
@@ -234,15 +236,18 @@ def rounded_in_sum(weight: Array) -> Array:
     the weights themselves.
     """
     rows = weight.reshape(len(weight), -1)
-    nearest = np.rint(rows)
-    for row, whole in zip(rows, nearest, strict=True):
+    ends = np.array([rows.min(initial=0), rows.max(initial=0)])
+    result = np.empty(rows.shape, integer_type(np.rint(ends)))  # row by row: large layers have 10^8 weights
+    for row, integers in zip(rows, result, strict=True):
+        whole = np.rint(row)
         error = whole - row
         excess = int(np.rint(error.sum()))
         if excess:
             sign = np.sign(excess)
             moved = np.argpartition(-sign * error, abs(excess) - 1)[: abs(excess)]
             whole[moved] -= sign
-    return nearest.reshape(weight.shape)
+        integers[:] = whole
+    return result.reshape(weight.shape)
 
 
 def integer_type(values: Array) -> type[np.signedinteger[Any]]:
