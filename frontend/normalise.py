@@ -7,22 +7,40 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from ganglion.errors import CompileError
 
+from .classical import plain_scalers
 from .fold import fold_constants
-from .values import is_onnx, name_of, shape_of
+from .libraries import guarded, in_model
+from .limits import check_dims, check_sizes
+from .parameters import check_parameters, check_quantisers
+from .quantised import as_qdq, keep_integers
+from .shapes import check_inference, check_sequences
+from .values import is_onnx, label_of, name_of, shape_of
 
 
 def normalise(model: ir.Model) -> list[str]:
     """In place: fix the batch, infer shapes, fold constants, undo straight-through estimators, drop dead nodes.
 
     Nodes keep their names; those of the straight-through estimators are returned. Raises `CompileError` where
-    a dimension other than the batch is dynamic, `InputError` where the model contradicts itself.
+    a dimension other than the batch is dynamic, or a value is empty or too large; `InputError` where the model
+    contradicts itself.
     """
-    fix_batch(model.graph)
-    fold_constants(model)
-    estimators = straight_through(model.graph)
-    RemoveUnusedNodesPass()(model)
-    for index, node in enumerate(model.graph):  # folding may put a nameless node in the place of another
-        node.name = node.name or node.outputs[0].name or f"{node.op_type}_{index}"
+    with in_model(label_of(model)):
+        fix_batch(model.graph)
+        _drop_unused(model)
+        plain_scalers(model.graph)
+        as_qdq(model)
+        check_quantisers(model.graph)
+        keep_integers(model.graph)
+        _drop_unused(model)
+        check_sequences(model)
+        fold_constants(model)
+        estimators = straight_through(model.graph)
+        _drop_unused(model)
+        for index, node in enumerate(model.graph):  # folding may put a nameless node in the place of another
+            node.name = node.name or node.outputs[0].name or f"{node.op_type}_{index}"
+    check_sizes(model.graph)
+    check_inference(model)
+    check_parameters(model.graph)
     return estimators
 
 
@@ -47,10 +65,18 @@ def fix_batch(graph: ir.Graph) -> None:
                 hint="export the model with a fixed size there; only axis 0, the batch, may be dynamic",
             )
         if dims and not isinstance(dims[0], int):
-            value.shape = ir.Shape([1, *dims[1:]])
+            dims[0] = 1
+            value.shape = ir.Shape(dims)
+        check_dims([d for d in dims if isinstance(d, int)], dims[0] if dims else 1, f"the input '{value.name}'", value)
     for node in graph:
         for value in node.outputs:
             value.shape = None
+
+
+def _drop_unused(model: ir.Model) -> None:
+    """In place: take out nodes, outputs of nodes and weights that nothing reads."""
+    with guarded("its unused nodes cannot be told"):
+        RemoveUnusedNodesPass()(model)
 
 
 def straight_through(graph: ir.Graph) -> list[str]:

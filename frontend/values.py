@@ -13,11 +13,17 @@ from ganglion.errors import CompileError
 Array = NDArray[Any]
 
 FLOATS = (ir.DataType.FLOAT, ir.DataType.DOUBLE)
+LABEL = "ganglion.label"  # under which a model's `meta` keeps what messages call it
 
 
 def name_of(item: ir.Value | ir.Node) -> str:
     """The name of a value or node; the reader has seen to it that there is one."""
     return item.name or "?"
+
+
+def label_of(model: ir.Model) -> str:
+    """What messages call the model: its file, or "the model"."""
+    return str(model.meta.get(LABEL, "the model"))
 
 
 def is_onnx(node: ir.Node, *op_types: str) -> bool:
