@@ -8,6 +8,7 @@ staircase.py    tells which staircase a scalar function is; ramp.py which ReLU, 
 levels.py       the levels of a ReLU and the ranges of linear values, from samples: calibration.py (thresholds and
                 ranges), histogram.py (counts values), balancing.py (finds the least error)
 populations.py  staircases in the IR
+qonnx.py        QONNX's quantisers in ONNX's own nodes; tables.py: staircases given by their thresholds
 quantised.py    quantised models in one form; codes.py: which codes stand behind a value
 lattice.py      where exactly each level begins behind what is computed in integers: integer_values.py and
                 integer_layers.py (sums.py: what they give), requantise.py (onnxruntime's 8-bit arithmetic),

@@ -17,6 +17,7 @@ from ganglion.errors import CompileError
 
 from .values import FLOATS, attribute, constant, is_onnx, name_of, op_label, scalar, shape_of, variables
 
+PART = "ganglion.part"  # in the `meta` of nodes that only together mean something (tables.py)
 AFFINE = ("Identity", "Dropout", "Cast", "Neg", "Add", "Sub", "Sum", "Mul", "Div", "DequantizeLinear")
 ELEMENTWISE = (
     *AFFINE,
@@ -92,7 +93,7 @@ def _roots(graph: ir.Graph, cuts: set[ir.Value]) -> dict[ir.Value, ir.Value]:
     """For each elementwise result the one value it is a function of."""
     roots: dict[ir.Value, ir.Value] = {}
     for node in graph:
-        if not is_onnx(node, *ELEMENTWISE) or any(v.uses() for v in node.outputs[1:]):
+        if not is_onnx(node, *ELEMENTWISE) or node.meta.get(PART) or any(v.uses() for v in node.outputs[1:]):
             continue
         sources = {v if v in cuts else roots.get(v, v) for v in variables(node)}
         output = node.outputs[0]

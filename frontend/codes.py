@@ -12,7 +12,7 @@ import onnx_ir as ir
 from .input_format import InputFormat
 from .requantise import Encoding
 from .staircase import Fit
-from .values import FLOATS, Array, attribute, constant, is_onnx, scalar, text, variables
+from .values import FLOATS, Array, attribute, constant, is_onnx, scalar, shape_of, text, variables
 
 if TYPE_CHECKING:
     from .populations import Fitted  # which emits what is found here
@@ -76,10 +76,34 @@ class Codes:
             return encoding_of(node)
         if value is not None and value in self.known:
             return self.known[value]
-        if node is not None and moves(node):
+        if node is None:
+            return None
+        if moves(node):
             found = [self.of(v) for v in moved(node)]
             return found[0] if found and all(c == found[0] for c in found) else None
+        if is_onnx(node, "Mul", "Div", "Add", "Sub") and len(variables(node)) == 1:
+            return self._scaled(node)
         return None
+
+    def _scaled(self, node: ir.Node) -> Coded | None:
+        """What a constant factor or summand makes of codes."""
+        (data,) = variables(node)
+        other = next(a for v in node.inputs if (a := constant(v)) is not None)
+        number, coded, first = scalar(other), self.of(data), node.inputs[0] is data
+        if number is None or coded is None or not np.isfinite(number) or shape_of(data) != shape_of(node.outputs[0]):
+            return None
+        c, gain, offset = float(number), 1.0, 0.0
+        if is_onnx(node, "Mul"):
+            gain = c
+        elif is_onnx(node, "Div"):
+            gain = 1 / c if first and c else 0.0
+        else:
+            sign = -1.0 if is_onnx(node, "Sub") else 1.0
+            gain, offset = (1.0, sign * c) if first else (sign, c)
+        low, high = coded.reach
+        if not gain:
+            return None
+        return _coded(gain * coded.scale, gain * coded.scale * low + offset, high - low, coded.meant)
 
 
 def encoding_of(node: ir.Node) -> Coded | None:
@@ -104,13 +128,17 @@ def quantises(nodes: Iterable[ir.Node]) -> bool:
 
 def _levels(fit: Fit, meant: bool) -> Coded | None:
     """The levels base + rise * k of a staircase as codes; None where 0 is neither a level nor halfway between two."""
+    return _coded(fit.rise, fit.base, fit.levels, meant)
+
+
+def _coded(rise: float, base: float, levels: int, meant: bool) -> Coded | None:
     for parts in (1, 2):
-        first = fit.base * parts / fit.rise
+        first = base * parts / rise
         if abs(first - round(first)) < 1e-6:
-            ends = sorted((round(first), round(first) + parts * fit.levels))
-            if fit.rise < 0:
+            ends = sorted((round(first), round(first) + parts * levels))
+            if rise < 0:
                 ends = [-ends[1], -ends[0]]
-            return Coded(abs(fit.rise) / parts, 0, ends[0], ends[1], meant=meant)
+            return Coded(abs(rise) / parts, 0, ends[0], ends[1], meant=meant)
     return None
 
 

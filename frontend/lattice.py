@@ -62,12 +62,12 @@ def lattice(found: Sequence[Fitted], codes: Codes, opsets: Mapping[str, int], re
     """The activations of `found` whose inputs are integers, with their exact thresholds."""
     whole, doubtful = Lattice(), []
     for fitted in found:
-        activation, fit = fitted.activation, fitted.fit
-        if fit is None or activation.root.is_graph_input():
+        activation = fitted.activation
+        if fitted.fit is None or activation.root.is_graph_input():
             continue
         names = name_of(activation.root.producer() or activation.nodes[0])
         try:
-            exact, certain = _exact(activation, fit, codes, opsets, whole.gains) or (None, True)
+            exact, certain = _exact(fitted, codes, opsets, whole.gains) or (None, True)
         except CompileError:
             continue  # the translation says so
         except NotIntegralError as error:
@@ -86,13 +86,16 @@ def lattice(found: Sequence[Fitted], codes: Codes, opsets: Mapping[str, int], re
 
 
 def _exact(
-    activation: Activation, fit: Fit, codes: Codes, opsets: Mapping[str, int], gains: dict[ir.Node, tuple[float, float]]
+    fitted: Fitted, codes: Codes, opsets: Mapping[str, int], gains: dict[ir.Node, tuple[float, float]]
 ) -> tuple[Exact, bool] | None:
     """Where the levels begin, and whether that is certain; None where nothing is quantised."""
+    activation, fit, table = fitted.activation, fitted.fit, fitted.table
+    assert fit is not None, "asked for before"
     root = activation.root
-    counter = _Counters(activation, fit, opsets)
+    counter = _Counters(fitted, opsets)
     node = root.producer()
-    if node is not None and is_onnx(node, "Add") and len(variables(node)) == 2:
+    plain = table is None or not table.step.ndim
+    if node is not None and plain and is_onnx(node, "Add") and len(variables(node)) == 2:
         pair = _sum_of_two(node, counter, fit, codes)
         if pair is not None and (quantises(activation.nodes) or any(c.meant for c in map(codes.of, node.inputs) if c)):
             exact, gains[node] = pair
@@ -101,22 +104,25 @@ def _exact(
     if not (sums.meant or quantises(activation.nodes)):
         return None
     count, certain = counter.of(sums)
-    channels = () if not (sums.unit.ndim or sums.rest.ndim) else np.broadcast_shapes(sums.unit.shape, sums.rest.shape)
+    columns = () if table is None else table.step.shape
+    channels = np.broadcast_shapes(sums.unit.shape, sums.rest.shape, columns)
     shape = shape_of(root)
     if channels and (shape is None or shape[1:2] != channels):
         raise NotIntegralError("its channels are not on axis 1")
     least, most = (np.broadcast_to(bound, channels or bound.shape) for bound in (sums.least, sums.most))
     first = smallest_reaching(count, fit.levels, least, most).T  # (levels,) or (levels, C)
     first = first[:, 0] if first.ndim == 2 and (first == first[:, :1]).all() else first
-    return _thresholds(first, sums.unit, sums.rest, fit), certain
+    step, shift = (np.array(fit.step), np.array(fit.shift)) if table is None else (table.step, table.shift)
+    return _thresholds(first, sums.unit, sums.rest, step, shift), certain
 
 
 class _Counters:
     """An activation as functions of integers: how many of its levels V reaches."""
 
-    def __init__(self, activation: Activation, fit: Fit, opsets: Mapping[str, int]) -> None:
-        self.activation, self.fit, self.opsets = activation, fit, opsets
-        nodes = activation.nodes
+    def __init__(self, fitted: Fitted, opsets: Mapping[str, int]) -> None:
+        assert fitted.fit is not None, "asked for before"
+        self.activation, self.fit, self.table, self.opsets = fitted.activation, fitted.fit, fitted.table, opsets
+        nodes = self.activation.nodes
         place = next((i for i, n in enumerate(nodes) if is_onnx(n, "QuantizeLinear")), None)
         after = nodes[place + 1] if place is not None and place + 1 < len(nodes) else None
         self.encoding: Coded | None = None
@@ -128,7 +134,7 @@ class _Counters:
             return
         self.encoding = encoding
         if nodes[place + 2 :]:
-            self.rest = Activation(root=after.outputs[0], output=activation.output, nodes=nodes[place + 2 :])
+            self.rest = Activation(root=after.outputs[0], output=self.activation.output, nodes=nodes[place + 2 :])
 
     def of(self, sums: Sums) -> tuple[Counter, bool]:
         """The function for integers that mean what `sums` says, and whether it is certain."""
@@ -151,6 +157,9 @@ class _Counters:
 
     def of_reals(self, value: Callable[[Array], Array]) -> Counter:
         """The whole activation, by onnxruntime itself."""
+        table = self.table
+        if table is not None:
+            return lambda V: table.reached(value(V))
         function = evaluator(self.activation, self.opsets)
 
         def count(V: Array) -> Array:
@@ -179,20 +188,21 @@ def _is_redundant(node: ir.Node, y: Coded) -> bool:
     return bool(below and (np.isinf(high) or np.rint(np.float32(high) / scale) + y.zero >= y.high))
 
 
-def _thresholds(first: Array, unit: Array, rest: Array, fit: Fit) -> Exact:
+def _thresholds(first: Array, unit: Array, rest: Array, step: Array, shift: Array) -> Exact:
     """From the smallest multiples `first` (levels,) or (levels, C) that reach each level: half a unit below them.
 
     The offset makes the thresholds positive, is what the shift of the staircase stands for, and takes away what is no
     whole multiple.
     """
     parts = 1
-    while unit.max() / parts > fit.step / FINE and parts < FINE:
+    while (unit / parts > step / FINE).any() and parts < FINE:
         parts *= 2
     grid = unit / parts
     at = (first - 0.5) * unit if first.ndim > unit.ndim else (first[:, None] - 0.5) * unit
-    if at.ndim == 1 and rest.ndim:
-        at = np.repeat(at[:, None], len(rest), axis=1)
-    offset = np.rint(((fit.shift - 0.5) * fit.step + rest) / grid) * grid
+    channels = np.broadcast_shapes(rest.shape, step.shape)
+    if at.ndim == 1 and channels:
+        at = np.repeat(at[:, None], channels[0], axis=1)
+    offset = np.rint(((shift - 0.5) * step + rest) / grid) * grid
     offset = np.where(at[0] + offset > 0, offset, np.ceil(-at[0] / grid + 0.5) * grid)
     return Exact(grid=grid, offset=offset - rest, thresholds=at + offset)
 
@@ -218,7 +228,7 @@ def _sum_of_two(node: ir.Node, counter: _Counters, fit: Fit, codes: Codes) -> tu
     wa, wb = found.weights
     unit = (a.scale / wa + b.scale / wb) / 2
     zero = wa * (a.zero - a.low) + wb * (b.zero - b.low)
-    exact = _thresholds(found.thresholds - zero, np.array(unit), np.zeros(()), fit)
+    exact = _thresholds(found.thresholds - zero, np.array(unit), np.zeros(()), np.array(fit.step), np.array(fit.shift))
     return exact, (wa * unit / a.scale, wb * unit / b.scale)
 
 

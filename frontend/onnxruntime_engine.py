@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from ganglion.errors import InputError
 
 from .kernels import kernel_settings
-from .reader import Source, describe
+from .qonnx import is_qonnx
+from .reader import Source, describe, load
 from .session import open_session
 
 DTYPES: dict[str, type[np.generic]] = {
@@ -101,6 +102,9 @@ def checked(x: NDArray[Any], given: ort.NodeArg) -> NDArray[Any]:
 
 def session_with(source: Source, names: list[str] | None, threads: int) -> ort.InferenceSession:
     proto = _proto(source)
+    if any(is_qonnx(node) for node in proto.graph.node):
+        source = load(source)
+        proto = _proto(source)
     model: str | bytes
     if isinstance(source, (str, os.PathLike)) and names is None:
         model = os.fspath(source)  # onnxruntime finds weights beside the file itself

@@ -18,6 +18,7 @@ from .names import population_name
 from .ramp import Ramp, ramp
 from .scalar import evaluator
 from .staircase import Fit, NotAStaircaseError, fit
+from .tables import Table, check_channels, find_tables
 from .translation import Translation
 from .values import Array, name_of
 
@@ -32,11 +33,15 @@ REDRAW = "an activation must be y = s * clip(floor(x / s + 1/2), 0, L), shifted 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """An activation and what it is: a staircase, a ramp whose levels are still to be chosen, or neither (refused)."""
+    """An activation and what it is: a staircase, a ramp whose levels are still to be chosen, or neither (refused).
+
+    With `table`, a staircase by its thresholds.
+    """
 
     activation: Activation
     fit: Fit | None = None
     ramp: Ramp | None = None
+    table: Table | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,9 +70,17 @@ def fit_activations(model: ir.Model, problems: list[CompileError]) -> list[Fitte
                 found.append(Fitted(activation))
                 more |= activation.codes_inside - cuts  # quantised more than once: each time alone, then
         if not more:
-            problems += errors
-            return found
+            break
         cuts |= more
+    for activation, table in find_tables(model.graph):
+        try:
+            check_channels(activation, table)
+            found.append(Fitted(activation, fit=table.fit, table=table))
+        except CompileError as error:
+            errors.append(error)
+            found.append(Fitted(activation))
+    problems += errors
+    return found
 
 
 def _fit(activation: Activation, opsets: dict[str, int]) -> Fitted:
@@ -90,6 +103,14 @@ def _fit(activation: Activation, opsets: dict[str, int]) -> Fitted:
         ) from None
 
 
+def uneven(found: list[Fitted]) -> list[str]:
+    """A note for every table that even steps only approximate."""
+    text = (
+        "its thresholds are not evenly spaced: exact at T = 1 with as many members as levels, else even ones stand in"
+    )
+    return [f"{f.activation.names[0]}: {text}" for f in found if f.table is not None and not f.table.even]
+
+
 def without_levels(found: list[Fitted]) -> list[CompileError]:
     """One error that lists every ramp, for which there is no calibration."""
     ramps = [f.activation for f in found if f.ramp is not None]
@@ -110,7 +131,7 @@ def input_quantiser(found: list[Fitted], value: ir.Value) -> tuple[Fitted, Input
     """The staircase through which alone the network sees its input `value`, with the codes that express it."""
     for fitted in found:
         inside = all(n in fitted.activation.nodes for n in value.consumers())
-        if fitted.activation.root is value and inside and fitted.fit is not None:
+        if fitted.activation.root is value and inside and fitted.fit is not None and fitted.table is None:
             codes = from_quantiser(fitted.fit)
             return (fitted, codes) if codes is not None else None
     return None
@@ -152,6 +173,38 @@ def emit_staircase(
         )
     )
     t.values[activation.output] = _scaled(t, activation, name, name, np.array(fit.rise / fit.step), fit.base)
+    return Population(activation, name, fit)
+
+
+def emit_table(t: Translation, activation: Activation, table: Table, exact: Exact | None) -> Population:
+    """OneToOne(1 / step) where there is one for each channel, Bias((shift - 1/2) * step), Staircase with thresholds."""
+    name, fit = _name(t, activation), table.fit
+    source, at = t.values[activation.root], table.thresholds.astype(np.float64)
+    offset = (table.shift - 0.5) * table.step
+    offset = np.where(at[0] + offset > 0, offset, table.step / 2 - at[0])
+    grid, thresholds = None, at + offset
+    if exact is not None:
+        grid, offset, thresholds = exact.grid, exact.offset, exact.thresholds
+    step = fit.step
+    if table.step.ndim:
+        source = t.emit(OneToOne, f"{name}.scale", [source], activation.names, weight=1 / table.step)
+        grid = None if grid is None else grid / table.step
+        thresholds = (thresholds if thresholds.ndim > 1 else thresholds[:, None]) / table.step
+        offset, step = offset / table.step, 1.0
+    if offset.any():
+        source = t.emit(Bias, f"{name}.shift", [source], activation.names, bias=offset)
+    t.ops.append(
+        Staircase(
+            name=name,
+            inputs=(source,),
+            origin=activation.names,
+            step=step,
+            levels=fit.levels,
+            grid=grid,
+            thresholds=thresholds,
+        )
+    )
+    t.values[activation.output] = _scaled(t, activation, name, name, np.array(1 / step), 0.0)
     return Population(activation, name, fit)
 
 
@@ -217,4 +270,5 @@ def _changes_nothing(second: Fit, first: Fit) -> bool:
 
 
 def _same(a: Fit, b: Fit) -> bool:
-    return (a.step, a.levels, a.shift, a.rise, a.base) == (b.step, b.levels, b.shift, b.rise, b.base)
+    same = (a.step, a.levels, a.shift, a.rise, a.base) == (b.step, b.levels, b.shift, b.rise, b.base)
+    return same and np.array_equal(a.thresholds, b.thresholds)

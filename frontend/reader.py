@@ -23,6 +23,7 @@ from .libraries import guarded, in_model
 from .limits import MOST_NODES
 from .normalise import normalise
 from .opsets import supported_opset
+from .qonnx import as_onnx
 from .structure import name_nodes
 from .values import LABEL
 from .weights import load_weights
@@ -54,6 +55,7 @@ def load(source: Source) -> ir.Model:
         RemoveInitializersFromInputsPass()(model)  # a weight listed as an input has a default: it is a constant here
         name_nodes(model.graph)
         load_weights(model.graph)
+        as_onnx(model)
     model.meta[LABEL] = describe(source)
     return model
 

@@ -28,8 +28,10 @@ from .populations import (
     emit_input_codes,
     emit_ramp,
     emit_staircase,
+    emit_table,
     fit_activations,
     input_quantiser,
+    uneven,
     without_levels,
 )
 from .reader import Source, load, read
@@ -171,7 +173,7 @@ def translate(model: ir.Model, options: Options, *, name: str = "") -> Imported:
     refused = [a.activation for a in activations if a.fit is None and a.ramp is None]
     if problems:
         return Imported(None, problems, populations, refused, dropped, epilogue)
-    notes += [*(levels.notes if levels is not None else []), *whole.notes]
+    notes += [*(levels.notes if levels is not None else []), *whole.notes, *uneven(activations)]
     last = Readout(
         name=readout, inputs=(t.values[result],), origin=(name_of(result),), unit=np.array(1.0), grid=whole.readout
     )  # fmt: skip
@@ -244,6 +246,8 @@ def _population(
         return emit_ramp(t, fitted.activation, fitted.ramp, theta, levels.levels, earlier)
     if quantiser is not None and fitted is quantiser[0]:
         return emit_input_codes(t, fitted.activation, fitted.fit, quantiser[1])
+    if fitted.table is not None:
+        return emit_table(t, fitted.activation, fitted.table, exact.get(fitted.activation.output))
     return emit_staircase(t, fitted.activation, fitted.fit, earlier, exact.get(fitted.activation.output))
 
 
