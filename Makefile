@@ -5,7 +5,7 @@ RUN := $(VENV)/bin
 LINKED := ganglion/ir ganglion/frontend ganglion/simulator ganglion/backends ganglion/targets
 WORKERS ?= auto
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint check bench clean setup
+.PHONY: help demo test test-all lint check bench bench-zoo clean setup
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ check: lint  ## lint, and pyright (which needs node)
 
 bench: setup  ## measure; compile time, memory, speed
 	@$(RUN)/python benchmarks/networks.py
+
+bench-zoo: setup  ## measure; the model zoo's networks: compile time, memory, cosine (about 10 minutes)
+	@$(RUN)/python benchmarks/zoo.py
 
 clean:  ## remove everything that make has made
 	rm -rf .venv .venv-lava build dist demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

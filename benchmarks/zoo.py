@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-CALIBRATION = 8  # images that thresholds are taken from
+CALIBRATION = 16  # images that thresholds are taken from
 LEFT_OUT = "LRN"
 
 
@@ -62,8 +62,8 @@ def main() -> None:
     machine = importlib.import_module("networks").machine()  # benchmarks/networks.py
     console = Console()
     console.print(table(rows, f"T = {a.steps}, tau = {a.members}, {a.images} images; {machine}"))
-    console.print("s, MB: time and peak memory of compiling. cosine, least: of the integer logits with")
-    console.print("onnxruntime's, mean and least over the images. class: images of which both give the same.")
+    console.print("s, MB: time and peak memory of compiling. cosine, least: the integer logits' with")
+    console.print("onnxruntime's, mean and least over the images. class: images given the same one.")
     for row in rows:
         for word in ("refused", "failed"):
             if word in row:

@@ -64,10 +64,10 @@ def test_a_network_is_healthy(name: str) -> None:
             before, after = values[node.input[0]], values[node.output[0]]
             assert 0.5 < before.std() < 5, node.name
             assert 0.3 < after.std() < 5, node.name
-            assert 0.3 < (after > 0).mean() < 0.85, node.name  # the sums of residual networks: more than half
+            assert 0.3 < (after > 0).mean() < 0.9, node.name  # the sums of residual networks: more than half
     logits = zoo.zoo_logits(model, images)
     assert logits.shape == (4, 1000)
-    assert max(cosine(a, b) for a, b in combinations(logits, 2)) < 0.95
+    assert max(cosine(a, b) for a, b in combinations(logits, 2)) < 0.98
     assert len(set(logits.argmax(1).tolist())) > 1
 
 
