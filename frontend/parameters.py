@@ -12,6 +12,7 @@ from ganglion.errors import CompileError
 from .structure import BROKEN
 from .values import attribute, constant, is_onnx, name_of, op_label, shape_of
 
+STATIC = "quantise the model statically, with scales from calibration data"
 POSITIVE = "quantise the model again; where all values are zero, any positive scale will do"
 
 
@@ -37,8 +38,16 @@ def check_quantisers(graph: ir.Graph) -> None:
 
 
 def check_parameters(graph: ir.Graph) -> None:
-    """Raises `CompileError` for the first bias or statistic that does not fit its layer. Needs inferred shapes."""
+    """Raises `CompileError` for the first bias, statistic or scale that does not fit its node.
+
+    Constants must have been folded, and shapes inferred.
+    """
     for node in graph:
+        if is_onnx(node, "QuantizeLinear", "DequantizeLinear"):
+            for value, what in zip(node.inputs[1:], ("scale", "zero point"), strict=False):
+                if value is not None and constant(value) is None:
+                    message = f"{op_label(node)}: the {what} is computed by the network; it must be constant"
+                    raise CompileError(message, origin=[name_of(node)], hint=STATIC)
         out = shape_of(node.outputs[0])
         if out is None:
             continue

@@ -43,6 +43,18 @@ CODES = np.ones((3, 2, 2, 2), np.int8)
             "the zero point has shape (6,)",
         ),
         (
+            "a = Flatten(x) q = QuantizeLinear(a, a) y = DequantizeLinear(q, a)",
+            {},
+            "QuantizeLinear_1",
+            "the scale is computed",
+        ),
+        (
+            "q, s, z = DynamicQuantizeLinear(x) y = DequantizeLinear(q, s, z)",
+            {},
+            "DequantizeLinear_1",
+            "the scale is computed",
+        ),
+        (
             WEIGHTS,
             {"c": CODES, "s": np.ones(2, np.float32), "z": np.zeros(2, np.int8)},
             "DequantizeLinear_0",
