@@ -54,7 +54,9 @@ def products(node: ir.Node, codes: Codes, added: ir.Value | None = None) -> Sums
         factor = column(kernel.conv_scale(x.scale, scale, y.scale, alpha))
         return Rounding(lambda V: kernel.requantise(V, factor, *y.encoding[1:]))
 
-    return in_floats(unit, rest, least, most, dtype_of(node.outputs[0]), rounding)
+    rounds = _rounds_bias(node, data, w, extra, len(rows), added is not None)
+    sums = in_floats(unit, np.zeros(()) if rounds else rest, least, most, dtype_of(node.outputs[0]), rounding)
+    return replace(sums, rest=rest)
 
 
 def _rows(node: ir.Node, w: Integers, left: bool) -> tuple[Array, Array]:
@@ -115,6 +117,19 @@ def _fuses(
         return stored.kind == ir.DataType.INT32 and np.allclose(stored.scale, x.scale * w.scale, rtol=1e-3)
     array = constant(bias)
     return bias is None or (FUSES_FLOAT_BIAS and array is not None and array.ndim == 1)
+
+
+def _rounds_bias(
+    node: ir.Node, data: ir.Value | None, w: Integers, bias: ir.Value | None, channels: int, added: bool
+) -> bool:
+    """Whether onnxruntime rounds a float bias to whole numbers, as for an 8-bit kernel, whether or not it has one."""
+    array = constant(bias)
+    if not FUSES_FLOAT_BIAS or array is None or integers_of(bias) is not None or array.ndim != 1:
+        return False
+    if w.kind is None or not _dequantised(data) or (is_onnx(node, "MatMul") and not added):
+        return False
+    by_output = is_onnx(node, "Conv") or bool(attribute(node, "transB", 0))
+    return not w.scale.ndim or (w.axis == (0 if by_output else 1) and w.scale.size == channels)
 
 
 def _uncoded(value: ir.Value | None) -> str:

@@ -123,18 +123,27 @@ class _Counters:
         assert fitted.fit is not None, "asked for before"
         self.activation, self.fit, self.table, self.opsets = fitted.activation, fitted.fit, fitted.table, opsets
         nodes = self.activation.nodes
-        place = next((i for i, n in enumerate(nodes) if is_onnx(n, "QuantizeLinear")), None)
-        after = nodes[place + 1] if place is not None and place + 1 < len(nodes) else None
         self.encoding: Coded | None = None
+        self.codes = (
+            -np.inf,
+            np.inf,
+        )  # the range of codes that Clip leaves, where there are fewer bits than the type's
         self.rest: Activation | None = None  # what follows the first pair of quantiser and dequantiser
-        if place is None or after is None or not is_onnx(after, "DequantizeLinear"):
+        first, last = (
+            next((i for i, n in enumerate(nodes) if is_onnx(n, op)), None)
+            for op in ("QuantizeLinear", "DequantizeLinear")
+        )
+        if first is None or last is None or not all(is_onnx(n, "Clip") for n in nodes[first + 1 : last]):
             return
-        encoding = encoding_of(after)
-        if encoding is None or not all(_is_redundant(n, encoding) for n in nodes[:place]):
+        encoding, after = encoding_of(nodes[last]), nodes[last].outputs[0]
+        if encoding is None or not all(_is_redundant(n, encoding) for n in nodes[:first]):
             return
         self.encoding = encoding
-        if nodes[place + 2 :]:
-            self.rest = Activation(root=after.outputs[0], output=self.activation.output, nodes=nodes[place + 2 :])
+        for node in nodes[first + 1 : last]:
+            low, high = _bounds(node)
+            self.codes = max(self.codes[0], low), min(self.codes[1], high)
+        if nodes[last + 1 :]:
+            self.rest = Activation(root=after, output=self.activation.output, nodes=nodes[last + 1 :])
 
     def of(self, sums: Sums) -> tuple[Counter, bool]:
         """The function for integers that mean what `sums` says, and whether it is certain."""
@@ -150,7 +159,7 @@ class _Counters:
         function = evaluator(self.rest, self.opsets) if self.rest is not None else None
 
         def count(V: Array) -> Array:
-            y = kernel.dequantise(codes(V), encoding)
+            y = kernel.dequantise(np.clip(codes(V), *self.codes).astype(np.int64), encoding)
             return self.levels(y if function is None else function(y.ravel()).reshape(y.shape))
 
         return count
@@ -178,14 +187,18 @@ def _is_redundant(node: ir.Node, y: Coded) -> bool:
         return y.zero == y.low
     if not is_onnx(node, "Clip"):
         return False
-    bounds = [constant(v) for v in node.inputs[1:]]
-    low, high = (
-        float(np.asarray(a).ravel()[0]) if a is not None and a.size else end
-        for a, end in zip([*bounds, None, None][:2], (-np.inf, np.inf), strict=True)
-    )
+    low, high = _bounds(node)
     scale = np.float32(y.scale)
     below = np.isinf(low) or np.rint(np.float32(low) / scale) + y.zero <= y.low
     return bool(below and (np.isinf(high) or np.rint(np.float32(high) / scale) + y.zero >= y.high))
+
+
+def _bounds(clip: ir.Node) -> tuple[float, float]:
+    low, high = (
+        float(np.asarray(a).astype(np.float64).ravel()[0]) if a is not None and a.size else end
+        for a, end in zip([*(constant(v) for v in clip.inputs[1:]), None, None], (-np.inf, np.inf), strict=False)
+    )
+    return low, high
 
 
 def _thresholds(first: Array, unit: Array, rest: Array, step: Array, shift: Array) -> Exact:

@@ -107,10 +107,17 @@ def _dequantised(node: ir.Node) -> Integers | None:
 
 
 def _codes(value: ir.Value | None) -> Array | None:
-    """Constant codes: stored as such, or as floats that a QuantizeLinear makes codes of."""
+    """Constant codes: stored as such, or what a QuantizeLinear makes of floats; clipped, where they have fewer bits."""
     array, node = constant(value), value.producer() if value is not None else None
-    if array is not None or node is None or not is_onnx(node, "QuantizeLinear"):
+    if array is not None or node is None:
         return array
+    if is_onnx(node, "Clip"):
+        codes, bounds = _codes(node.inputs[0]), [constant(v) for v in node.inputs[1:]]
+        if codes is None or len(bounds) != 2 or any(b is None for b in bounds):
+            return None
+        return np.clip(codes, *(np.asarray(b).reshape(()) for b in bounds))
+    if not is_onnx(node, "QuantizeLinear"):
+        return None
     arrays = [constant(v) for v in node.inputs]
     if len(arrays) != 3 or any(a is None for a in arrays) or attribute(node, "block_size", 0):
         return None
