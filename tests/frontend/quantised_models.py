@@ -19,6 +19,7 @@ from ganglion.ir import Graph, GroupNeuron, Projection
 from .helpers import Array
 
 TYPES = {"uint8": (0, 255), "int8": (-128, 127), "uint4": (0, 15), "int4": (-8, 7), "int16": (-32768, 32767)}
+WEIGHTS = [("int8", 0), ("int8", 11), ("uint8", 128), ("uint8", 97), ("uint8", 0)]  # types and zero points
 INTEGERS = "onnxruntime computes"  # how the note on float32 layers begins
 FLOATS = "found in float32"  # part of the note on a layer whose integers are lost
 
@@ -128,6 +129,17 @@ def assert_same_codes(model: onnx.ModelProto, x: Array, *, floats: bool = False,
     assert np.unique(expected).size >= least
     assert all(op.grid is not None for op in net.of(GroupNeuron))
     assert [note.startswith(INTEGERS) for note in net.notes] == [True] * floats, net.notes
+    return net
+
+
+def nearly(b: Builder, y: str, message: str, most: float = 0.2, by: int = 3) -> Graph:
+    """A layer that cannot keep its integers says so, and is near onnxruntime."""
+    model, x = b.model(y), b.samples()
+    net = ganglion.compile(model, steps=1, members="levels")
+    difference = np.abs(codes_of(model, run_onnxruntime(model, x)) - codes_of(model, ganglion.simulate(net, x).logits))
+    assert difference.max() <= by
+    assert (difference > 0).mean() < most
+    assert any(FLOATS in note and message in note for note in net.notes), net.notes
     return net
 
 
