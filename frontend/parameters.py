@@ -27,7 +27,8 @@ def check_quantisers(graph: ir.Graph) -> None:
             raise CompileError(f"{op_label(node)}: a scale is not positive", origin=[name_of(node)], hint=POSITIVE)
         if scales is None or attribute(node, "block_size", 0):
             continue
-        if zero is not None and _shape(zero) not in (None, scales.shape):
+        alone = [(), (1,)] if scales.size == 1 else [scales.shape]  # onnxruntime's quantiser mixes the two forms
+        if zero is not None and _shape(zero) not in (None, *alone):
             raise _wrong(node, "zero point", _shape(zero), scales.shape)
         if scales.ndim > 1 or not scales.size:
             raise _wrong(node, "scale", scales.shape, ("channels",))
