@@ -138,7 +138,7 @@ def matmul(node: ir.Node, t: Translation) -> None:
 
 def batch_norm(node: ir.Node, t: Translation) -> None:
     """BatchNormalization at inference: (x - mean) * gain / sqrt(variance + epsilon) + bias, per channel."""
-    if attribute(node, "training_mode", 0):
+    if attribute(node, "training_mode", 0) or len(node.outputs) > 1:  # before opset 14, the outputs say so
         raise CompileError(
             "BatchNormalization in training mode", origin=[name_of(node)], hint="export the model in eval mode"
         )

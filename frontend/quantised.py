@@ -96,7 +96,7 @@ def _dequantised(node: ir.Node) -> Integers | None:
     if codes is None or not codes.size or any(p is None for p in parameters) or attribute(node, "block_size", 0):
         return None
     scale, *zeros = (np.asarray(p) for p in parameters)
-    if scale.dtype != np.float32 or scale.ndim > 1:
+    if scale.dtype != np.float32 or scale.ndim > 1 or (zeros and zeros[0].size not in (1, scale.size)):
         return None
     kind, zero = ir.DataType.from_numpy(codes.dtype), zeros[0].astype(np.int64) if zeros else None
     axis = attribute(node, "axis", 1) % max(codes.ndim, 1) if scale.size > 1 else 0

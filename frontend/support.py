@@ -56,9 +56,11 @@ def preview(source: Source, options: Options | None = None) -> tuple[list[NodeSt
     ends = {name_of(v): "Input" for v in model.graph.inputs} | {name_of(v): "Output" for v in model.graph.outputs}
     try:
         estimators = normalise(model)
-    except CompileError as error:  # a dynamic dimension: nothing further is known
+    except CompileError as error:  # a dynamic dimension, or a node that contradicts itself: nothing further is known
+        rest = f"not checked: {', '.join(error.origin)} comes first"
         later = [
-            NodeStatus(name=n, op_type=op, status="refused", note=f"not checked: {error.message}") for n, op in nodes
+            NodeStatus(name=n, op_type=op, status="refused", note=_reason(error) if n in error.origin else rest)
+            for n, op in nodes
         ]
         return [*_elsewhere([error], dict(nodes), ends), *later], None
     done = translate(model, options, name=title(source))

@@ -203,6 +203,12 @@ def relative_formats(peaks: Array, heavy: Array, target: Target) -> tuple[Array,
 def bounds_with(layer: Layer, units: Units, integers: list[Projection]) -> Interval:
     """Bounds of the potential, per channel, with the integer weights of `integers` and the format `units`."""
     op, channels = layer.op, layer.channels
+    largest = [] if op.bias is None else [np.abs(by_channel(op.bias, channels)).max(axis=1)]
+    if isinstance(op, GroupNeuron):
+        largest += [np.abs(op.thresholds).max(axis=0), op.inhibition.sum(axis=0)]
+    end = np.iinfo(np.int32).max
+    if any((values / units.delta > end).any() for values in largest):  # what 32 bits do not hold fits no membrane
+        return np.full(channels, -end), np.full(channels, end)
     membrane = quantize_membrane(replace(op, bias=None), units.delta, (channels,))
     bias = None if op.bias is None else rounded(by_channel(op.bias, channels), per_row(units.delta))
     low, high = bias_bounds(bias, channels)
