@@ -1,7 +1,9 @@
 """ONNX in: from a trained model to the spiking IR at stage IMPORTED.
 
-reader.py       loads and checks a file or a model in memory
-normalise.py    static shapes, folded constants (fold.py), no straight-through estimators
+reader.py       loads and checks a file or a model in memory: files.py, structure.py, opsets.py, weights.py, limits.py,
+                libraries.py; classical.py: what scikit-learn's exporter puts around a network
+normalise.py    static shapes, folded constants (fold.py), no straight-through estimators; shapes.py and parameters.py
+                find nodes whose inputs do not fit
 activations.py  finds the elementwise parts that are a function of one value
 scalar.py       evaluates such a part with onnxruntime
 staircase.py    tells which staircase a scalar function is; ramp.py which ReLU, clipped or not
