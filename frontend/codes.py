@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,7 +37,8 @@ class Coded:
     """The values (code - zero) * scale for codes in [low, high].
 
     `kind` is the type of the model's own codes; None where it has none, since float nodes quantise. `meant`: whether
-    the model is quantised here, and does not just take few values (as QCFS).
+    the model is quantised here, and does not just take few values (as QCFS). `plain`: whether each value is one product
+    in floats, not rounded before.
     """
 
     scale: float
@@ -46,6 +47,7 @@ class Coded:
     high: int
     kind: ir.DataType | None = None
     meant: bool = True
+    plain: bool = True
 
     @property
     def reach(self) -> tuple[int, int]:
@@ -103,7 +105,8 @@ class Codes:
         low, high = coded.reach
         if not gain:
             return None
-        return _coded(gain * coded.scale, gain * coded.scale * low + offset, high - low, coded.meant)
+        found = _coded(gain * coded.scale, gain * coded.scale * low + offset, high - low, coded.meant)
+        return None if found is None else replace(found, plain=False)
 
 
 def encoding_of(node: ir.Node) -> Coded | None:

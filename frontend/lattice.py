@@ -18,7 +18,7 @@ from ganglion.errors import CompileError
 
 from . import requantise as kernel
 from .activations import Activation
-from .codes import Coded, Codes, encoding_of, quantises
+from .codes import Coded, Codes, encoding_of, moved, moves, quantises
 from .integer_values import sums_of
 from .scalar import evaluator
 from .staircase import Fit
@@ -65,24 +65,33 @@ def lattice(found: Sequence[Fitted], codes: Codes, opsets: Mapping[str, int], re
         activation = fitted.activation
         if fitted.fit is None or activation.root.is_graph_input():
             continue
-        names = name_of(activation.root.producer() or activation.nodes[0])
+        layer = _layer(activation)
         try:
             exact, certain = _exact(fitted, codes, opsets, whole.gains) or (None, True)
         except CompileError:
             continue  # the translation says so
         except NotIntegralError as error:
             if error.quantised or quantises(activation.nodes):
-                whole.notes.append(f"{names}: its codes are found in float32, not in integers: {error}")
+                whole.notes.append(f"{layer}: its codes are found in float32, not in integers: {error}")
             continue
         if exact is not None:
             whole.activations[activation.output] = exact
-        doubtful += [] if certain else [names]
+        doubtful += [] if certain else [layer]
     if doubtful:
+        layers = ", ".join(dict.fromkeys(doubtful))
         whole.notes.append(
-            f"onnxruntime computes {', '.join(doubtful)} in float32: a sum within its rounding error of a threshold "
-            "may give the next code there"
+            f"onnxruntime computes {layers} in float32: a sum within its rounding error of a threshold may give the "
+            "next code there"
         )
     return Lattice(whole.activations, whole.gains, _readout(result, codes), whole.notes)
+
+
+def _layer(activation: Activation) -> str:
+    """The name of the node that computes what `activation` sees, before it is moved about."""
+    node = activation.root.producer()
+    while node is not None and moves(node) and len(moved(node)) == 1:
+        node = moved(node)[0].producer()
+    return name_of(node or activation.nodes[0])
 
 
 def _exact(

@@ -77,7 +77,7 @@ def codes_again(x: Coded, dtype: np.dtype[np.generic]) -> Sums:
         return np.asarray(V.astype(dtype) * dtype.type(x.scale))
 
     least, most = (np.array(bound) for bound in x.reach)
-    if x.kind is None:
+    if not x.plain:
         return replace(in_floats(np.array(x.scale), np.zeros(()), least, most, dtype), meant=x.meant)
     return Sums(np.array(x.scale), np.array(0.0), least, most, value, certain=True, meant=x.meant)
 
