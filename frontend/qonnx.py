@@ -21,7 +21,7 @@ from .codes import QUANTISER
 from .quantised import INTEGERS, Integers, remember
 from .rewrites import replace_uses
 from .tables import evenly_spaced
-from .values import Array, attribute, constant, is_onnx, name_of, op_label, shape_of, text
+from .values import Array, attribute, constant, is_onnx, name_of, op_label, text
 
 DOMAINS = ("qonnx.custom_op.general", "finn.custom_op.general", "onnx.brevitas")
 WIDEST = 16  # thresholds that are compared at a time
@@ -40,13 +40,14 @@ def as_onnx(model: ir.Model) -> bool:
     Raises `CompileError` for a node that is no quantiser after all: a scale of 0, an unknown mode of rounding.
     """
     nodes = [n for n in model.graph if is_qonnx(n)]
+    taken = {name_of(v) for n in model.graph for v in (n, *n.inputs, *n.outputs) if v is not None} if nodes else set()
     for node in nodes:
-        if any(shape_of(v) is None for v in node.inputs[:1] if v is not None) and node.op_type == "MultiThreshold":
-            ShapeInferencePass()(model)
-        RULES[node.op_type](_Builder(model.graph, node))
+        if node.op_type == "MultiThreshold" and any(v.shape is None for v in node.inputs[:1] if v is not None):
+            ShapeInferencePass()(model)  # what lies between two of them can only be inferred now
+        RULES[node.op_type](_Builder(model.graph, node, taken))
     if nodes:
         _whole_weights(model.graph)
-        for domain in DOMAINS:
+        for domain in set(DOMAINS) - {n.domain for n in model.graph}:
             model.opset_imports.pop(domain, None)
     return bool(nodes)
 
@@ -54,8 +55,8 @@ def as_onnx(model: ir.Model) -> bool:
 class _Builder:
     """Builds the nodes that take the place of one of QONNX's."""
 
-    def __init__(self, graph: ir.Graph, node: ir.Node) -> None:
-        self.graph, self.node, self.made = graph, node, 0
+    def __init__(self, graph: ir.Graph, node: ir.Node, taken: set[str]) -> None:
+        self.graph, self.node, self.taken = graph, node, taken
         self.x = node.inputs[0]
 
     def parameter(self, index: int, what: str) -> Array:
@@ -75,16 +76,24 @@ class _Builder:
 
         The `main` one has the name of the node for which they stand.
         """
-        self.made += 1
-        name = name_of(self.node) if main else f"{name_of(self.node)}.{op.lower()}{self.made}"
-        values = [self._constant(v, f"{name}.{i}") if isinstance(v, np.ndarray) else v for i, v in enumerate(inputs)]
+        name = self._fresh(op.lower())
+        values = [self._constant(v, self._fresh(op.lower())) if isinstance(v, np.ndarray) else v for v in inputs]
         attrs = [ir.AttrInt64(key, value) for key, value in attributes.items()]
-        node = ir.Node("", op, values, attrs, name=name, outputs=[ir.Value(name=f"{name}.y")])
+        output = ir.Value(name=self._fresh(f"{op.lower()}.y"))
+        node = ir.Node("", op, values, attrs, name=name_of(self.node) if main else name, outputs=[output])
         node.meta[QUANTISER] = True
         if part is not None:
             node.meta[PART] = part
         self.graph.insert_before(self.node, node)
         return node.outputs[0]
+
+    def _fresh(self, what: str) -> str:
+        """A name for part of the node."""
+        name, n = f"{name_of(self.node)}.{what}", 1
+        while name in self.taken:
+            name, n = f"{name_of(self.node)}.{what}{n}", n + 1
+        self.taken.add(name)
+        return name
 
     def _constant(self, array: Array, name: str) -> ir.Value:
         array = array if array.dtype == np.int64 else array.astype(np.float32)
@@ -227,6 +236,9 @@ def _placed(b: _Builder, thresholds: Array) -> Array:
             "run shape inference (qonnx.transformation.infer_shapes) before the export",
         )
     last = rank == 2 or text(b.node, "data_layout", "NCHW") == "NHWC"
+    channels = b.x.shape[-1 if last else 1] if b.x.shape is not None else None
+    if isinstance(channels, int) and channels != len(thresholds):
+        raise b.error(f"{len(thresholds)} rows of thresholds for {channels} channels")
     shaped: Array = thresholds if last else thresholds.reshape(len(thresholds), 1, 1, -1)
     return shaped
 
