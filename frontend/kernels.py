@@ -20,10 +20,15 @@ FUSES_FLOAT_BIAS = tuple(int(n) for n in ort.__version__.split(".")[:2]) >= (1, 
 
 def kernel_settings(model: onnx.ModelProto) -> dict[str, str]:
     """The session settings with which a quantised model runs in integers, and exactly; none for others."""
-    if not any(node.op_type == "QuantizeLinear" for node in model.graph.node):
+    nodes = model.graph.node
+    if not any(n.op_type == "QuantizeLinear" or n.op_type.startswith(("QLinear", "QGemm")) for n in nodes):
         return {}
-    zeros = {n.input[2] for n in model.graph.node if n.op_type == "QuantizeLinear" and len(n.input) > 2}
-    int8 = any(t.name in zeros and t.data_type == onnx.TensorProto.INT8 for t in model.graph.initializer)
+    zeros = {n.input[2] for n in nodes if n.op_type == "QuantizeLinear" and len(n.input) > 2}
+    kinds = {t.name: t.data_type for t in model.graph.initializer}
+    kinds |= {
+        n.output[0]: a.t.data_type for n in nodes if n.op_type == "Constant" for a in n.attribute if a.name == "value"
+    }
+    int8 = any(kinds.get(name) == onnx.TensorProto.INT8 for name in zeros)
     return INT8_KERNELS | (UINT8_KERNELS if not int8 and kernels_saturate() else {})
 
 

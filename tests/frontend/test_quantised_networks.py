@@ -241,11 +241,12 @@ def test_a_threshold_that_is_one_off_is_noticed(place: int) -> None:
         assert (ganglion.simulate(wrong, x).logits != ganglion.simulate(net, x).logits).any()
 
 
+@pytest.mark.parametrize(("kind", "low", "zero"), [("uint8", 0, 0), ("int8", -128, 5)])
 @pytest.mark.parametrize(("steps", "members"), [(1, 4), (2, 4), (4, 4), (2, 16), (4, 16)])
-def test_fewer_members(steps: int, members: int) -> None:
+def test_fewer_members(kind: str, low: int, zero: int, steps: int, members: int) -> None:
     """From the same file: engines agree to the bit, and the logits come near."""
-    b, first, second = two_branches("uint8", (0, 0), about=0.025)
-    y = b.coded(b.add("Relu", b.add("Add", first, second)), b.scale(0.03), 0, "uint8")
+    b, first, second = two_branches(kind, (zero, zero), about=0.025 if zero == 0 else 0.05)
+    y = b.coded(b.add("Relu", b.add("Add", first, second)), b.scale(0.03), low, kind)
     model = b.model(b.add("Conv", y, b.weights(4, 3, 3, 3)))
     x = b.samples(16)
     net = ganglion.compile(model, steps=steps, members=members)
@@ -253,4 +254,4 @@ def test_fewer_members(steps: int, members: int) -> None:
     assert result.equal
     logits, expected = ganglion.simulate(net, x).logits.ravel(), run_onnxruntime(model, x).ravel()
     cosine = logits @ expected / np.linalg.norm(logits) / np.linalg.norm(expected)
-    assert cosine > (0.8 if steps * members < 8 else 0.95 if steps * members < 32 else 0.99)
+    assert cosine > (0.8 if steps * members < 8 else 0.9 if steps * members < 32 else 0.99)
