@@ -247,4 +247,4 @@ def _run(
     )
     observer = helper.make_model(graph, ir_version=4, opset_imports=model.opset_import)
     session = ort.InferenceSession(observer.SerializeToString(), providers=["CPUExecutionProvider"])
-    return list(session.run(names, {data: images, **weights}))
+    return [np.asarray(a, np.float32) for a in session.run(names, {data: images, **weights})]

@@ -121,13 +121,13 @@ def _addition(node: ir.Node, x: Coded | None, other: ir.Value | None) -> Callabl
             return None
         point = int(c.zero.ravel()[0]) if c.zero is not None else 0
         constant_as = replace(x, scale=float(c.scale), zero=point).encoding
-        codes = np.asarray(number + point)
+        codes, zero, encoding = np.asarray(number + point), x.zero, x.encoding
 
         def add(V: Array) -> Array:
-            i, j = np.broadcast_arrays(V + x.zero, column(codes))
+            i, j = np.broadcast_arrays(V + zero, column(codes))
             if other is data:
-                return kernel.add_codes(j, i, constant_as, x.encoding, y.encoding)
-            return kernel.add_codes(i, j, x.encoding, constant_as, y.encoding)
+                return kernel.add_codes(j, i, constant_as, encoding, y.encoding)
+            return kernel.add_codes(i, j, encoding, constant_as, y.encoding)
 
         return Rounding(add)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx_ir as ir
@@ -70,7 +70,7 @@ def in_floats(
     return Sums(unit, rest, np.asarray(least), np.asarray(most), value, rounding, certain=short)
 
 
-def codes_again(x: Coded, dtype: np.dtype[np.generic]) -> Sums:
+def codes_again(x: Coded, dtype: np.dtype[Any]) -> Sums:
     """Codes that are quantised once more, or read as they are."""
 
     def value(V: Array) -> Array:

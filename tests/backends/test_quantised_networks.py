@@ -32,7 +32,7 @@ class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
     def __init__(self, x: Array) -> None:
         self.parts = iter(np.array_split(x, 8))
 
-    def get_next(self) -> dict[str, Array] | None:
+    def get_next(self) -> Any:
         part = next(self.parts, None)
         return None if part is None else {"input": part}
 

@@ -58,7 +58,8 @@ def k_means(filters: int = 16, size: int = 3, threshold: float = 0.2) -> Exporte
     train, x = train.reshape(-1, 1, 8, 8), x.reshape(-1, 1, 8, 8)
     patches = np.lib.stride_tricks.sliding_window_view(train[:100, 0], (size, size), (1, 2)).reshape(-1, size * size)
     patches = patches - patches.mean(1, keepdims=True)
-    found = KMeans(filters, n_init=1, random_state=0).fit(patches[patches.std(1) > 0.1]).cluster_centers_
+    k_means: Any = KMeans  # scikit-learn annotates nothing
+    found = k_means(filters, n_init=1, random_state=0).fit(patches[patches.std(1) > 0.1]).cluster_centers_
     found = found / np.linalg.norm(found, axis=1, keepdims=True)
     kernel, bias = found.reshape(filters, 1, size, size).astype(np.float32), np.full(filters, -threshold, np.float32)
 
@@ -81,7 +82,8 @@ def _digits() -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float3
 
     x, labels = datasets.load_digits(return_X_y=True)
     x = (x / 16).astype(np.float32)
-    train, test, train_labels, test_labels = train_test_split(x, labels, test_size=360, random_state=0, stratify=labels)
+    parts: Any = train_test_split(x, labels, test_size=360, random_state=0, stratify=labels)
+    train, test, train_labels, test_labels = parts
     return train, train_labels, test, test_labels
 
 
