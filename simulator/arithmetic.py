@@ -51,9 +51,9 @@ def rows(table: Array, shape: Shape) -> list[Array]:
     return [per_channel(np.asarray(row), shape) for row in table]
 
 
-def count_type(most: int) -> np.dtype[np.uint8] | np.dtype[np.int16]:
+def count_type(most: int) -> np.dtype[Any]:
     """The smallest type of spike counts that holds `most`."""
-    return np.dtype(np.uint8) if most < 256 else np.dtype(np.int16)
+    return np.dtype(np.uint8 if most < 1 << 8 else np.int16 if most < 1 << 15 else np.int32)
 
 
 def fire(potential: Array, thresholds: Sequence[Array]) -> Array:

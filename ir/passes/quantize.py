@@ -97,6 +97,8 @@ def given_units(layer: Layer) -> tuple[Units, tuple[int, int], str] | None:
     spare = 0
     if isinstance(op, GroupNeuron):
         spare = int(np.ceil(np.log2(max(RESOLUTION * grid.max() / op.scale, 1))))
+    elif op.bias is not None:
+        spare = READOUT_BITS  # a readout's bias may be no whole number of the model's units
     joined = list(zip(layer.projections, layer.sources, strict=True))
     integers = [quantize_projection(p, grid, 0, source) for p, source in joined]
     widest = max((int(np.abs(p.weight.astype(np.int64)).max(initial=1)) for p in integers), default=1)
