@@ -14,14 +14,14 @@ from tests.models import load_example
 
 zoo = load_example("zoo")
 WITH_LRN = ("bvlc_alexnet", "inception_v1", "zfnet512")
-REST = ("densenet121", "inception_v2", "resnet50", "shufflenet", "squeezenet", "vgg19")
+REST = ("densenet121", "inception_v2", "resnet50", "shufflenet", "vgg19")
+
+
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in (*REST, *WITH_LRN)]
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(
-    "name",
-    [name if name == "squeezenet" else pytest.param(name, marks=pytest.mark.slow) for name in (*REST, *WITH_LRN)],
-)
+@pytest.mark.parametrize("name", ["squeezenet", *SLOW])
 def test_a_zoo_network(name: str) -> None:
     model, samples, x = zoo.zoo_model(name), zoo.zoo_images(16, seed=2), zoo.zoo_images(4, seed=1)
     drop = ("LRN",) if name in WITH_LRN else ()
