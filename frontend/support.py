@@ -11,6 +11,7 @@ import onnx_ir as ir
 from ganglion.errors import CompileError
 from ganglion.ir import Graph, Input, Range
 
+from .epilogue import choose_output
 from .levels import Preview
 from .normalise import normalise
 from .populations import Population
@@ -52,6 +53,7 @@ def preview(source: Source, options: Options | None = None) -> tuple[list[NodeSt
         options = replace(options, calibration=Preview())
     model = load(source)
     nodes = [(name_of(n), op_label(n)) for n in model.graph]
+    choose_output(model.graph, options.output)
     reached = _reached(model.graph)
     ends = {name_of(v): "Input" for v in model.graph.inputs} | {name_of(v): "Output" for v in model.graph.outputs}
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx_ir as ir
+from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from ganglion.errors import CompileError
 from ganglion.ir import Graph, Input, Range, Readout
@@ -135,6 +136,7 @@ def translate(model: ir.Model, options: Options, *, name: str = "") -> Imported:
     """The network of a model that `read` has prepared, or everything that stands in its way."""
     graph = model.graph
     choose_output(graph, options.output)
+    RemoveUnusedNodesPass()(model)  # what only other outputs need is nobody's problem
     dropped, epilogue, notes = prepare(model, options)
     used = [v for v in graph.inputs if v.uses() or v.is_graph_output()]
     problems = interface_problems(graph, shape_of(used[0]) if used else None)

@@ -129,7 +129,8 @@ def per_sample(array: Array, value: ir.Value, node: ir.Node) -> Array:
     Raises `CompileError` where it differs between the samples of a batch.
     """
     shape = shape_of(value)
-    assert shape is not None, "handlers only see values of known shape"
+    if shape is None:
+        raise CompileError(f"{op_label(node)}: the shape of '{name_of(value)}' is unknown", origin=[name_of(node)])
     if (array == array.flat[0]).all():
         return np.array(array.flat[0])
     full = np.broadcast_to(array, shape)

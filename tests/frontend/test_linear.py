@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ganglion.errors import CompileError
-from ganglion.frontend import import_model
+from ganglion.frontend import Options, import_model
 from ganglion.ir import Bias, Conv2d, OneToOne, Reshape, Stage, Staircase
 
 from .helpers import Array, assert_same_meaning, build, dyadic
@@ -283,3 +283,13 @@ def test_only_the_cause_is_told_where_shapes_are_lost() -> None:
     with pytest.raises(CompileError, match="Foo::Bar is not supported") as caught:
         import_model(model)
     assert caught.value.origin == ("Bar_0",)
+
+
+def test_batch_norm_in_training_mode_by_its_outputs() -> None:
+    """Before opset 14 five outputs, not an attribute, say that batch statistics are used."""
+    body = "y, m, v, sm, sv = BatchNormalization(x, one, zero, zero, one) z = Add(m, v)"
+    weights = {"one": np.ones(2, np.float32), "zero": np.zeros(2, np.float32)}
+    model = build(body, y=f"{PLANE}, float[C] z", opset=13, weights=weights)
+    with pytest.raises(CompileError, match="training mode") as caught:
+        import_model(model, Options(output="y"))
+    assert caught.value.origin == ("BatchNormalization_0",)
