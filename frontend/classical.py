@@ -7,7 +7,7 @@ import onnx
 import onnx_ir as ir
 
 from .rewrites import replace_uses
-from .values import attribute
+from .values import add_constant, attribute
 
 DOMAIN = "ai.onnx.ml"
 
@@ -37,7 +37,7 @@ def plain_scalers(graph: ir.Graph) -> None:
         for op, field, default in (("Cast", "", 0.0), ("Sub", "offset", 0.0), ("Mul", "scale", 1.0)):
             numbers = np.asarray(attribute(node, field, [default]) if field else [], np.float32)
             name = f"{node.name}.{op.lower()}"
-            constants = [_constant(graph, numbers, f"{name}.by")] if field else []
+            constants = [add_constant(graph, numbers, f"{name}.by")] if field else []
             settings = [] if field else [ir.AttrInt64("to", ir.DataType.FLOAT.value)]
             step = ir.Node("", op, [value, *constants], settings, name=name, outputs=[ir.Value(name=f"{name}.y")])
             graph.insert_before(node, step)
@@ -45,14 +45,3 @@ def plain_scalers(graph: ir.Graph) -> None:
         output = node.outputs[0]
         replace_uses(graph, output, value)
         graph.remove(node, safe=True)
-
-
-def _constant(graph: ir.Graph, array: np.ndarray, name: str) -> ir.Value:
-    value = ir.Value(
-        name=name,
-        shape=ir.Shape(array.shape),
-        type=ir.TensorType(ir.DataType.FLOAT),
-        const_value=ir.tensor(array, name=name),
-    )
-    graph.register_initializer(value)
-    return value

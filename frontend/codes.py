@@ -12,20 +12,12 @@ import onnx_ir as ir
 from .input_format import InputFormat
 from .requantise import Encoding
 from .staircase import Fit
-from .values import FLOATS, Array, attribute, constant, is_onnx, scalar, shape_of, text, variables
+from .values import FLOATS, LIMITS, Array, attribute, constant, is_onnx, scalar, shape_of, text, variables
 
 if TYPE_CHECKING:
     from .populations import Fitted  # which emits what is found here
 
 QUANTISER = "ganglion.quantiser"  # set in the `meta` of float nodes that stand for a quantiser
-LIMITS = {
-    ir.DataType.UINT4: (0, 15),
-    ir.DataType.INT4: (-8, 7),
-    ir.DataType.UINT8: (0, 255),
-    ir.DataType.INT8: (-128, 127),
-    ir.DataType.UINT16: (0, 65535),
-    ir.DataType.INT16: (-32768, 32767),
-}
 MOVING = (  # nodes that only move values about; Resize only where it takes the nearest, Pad where it fills with 0
     *("MaxPool", "GlobalMaxPool", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Concat", "Slice"),
     *("Split", "Gather", "Identity", "DepthToSpace", "SpaceToDepth", "Resize", "Expand", "Tile", "Pad", "Dropout"),

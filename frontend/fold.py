@@ -14,7 +14,7 @@ from onnxscript import optimizer
 from .libraries import guarded
 from .limits import Budget
 from .session import part_session
-from .values import constant, is_onnx, name_of, op_label
+from .values import add_constant, constant, is_onnx, name_of, op_label
 from .weights import check_numbers
 
 NOT_CONSTANT = ("Constant", "If", "Loop", "Scan", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial")
@@ -74,12 +74,7 @@ def _by_onnxruntime(model: ir.Model, budget: Budget) -> bool:
     with guarded(f"the constants of {what} cannot be computed"):
         results = part_session(nodes, arrays, [], wanted, model.opset_imports).run([name_of(v) for v in wanted], {})
     for value, result in zip(wanted, results, strict=True):
-        array = np.asarray(result)
-        tensor = ir.tensor(array, name=f"{name_of(value)}.folded")
-        new = ir.Value(
-            name=tensor.name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor
-        )
-        graph.initializers[name_of(new)] = new
+        new = add_constant(graph, np.asarray(result), f"{name_of(value)}.folded")
         for user, position in list(value.uses()):
             user.replace_input_with(position, new)
     return True

@@ -11,17 +11,14 @@ import onnx_ir as ir
 from ganglion.errors import CompileError, InputError
 
 from .staircase import Fit
-from .values import FLOATS, Array, name_of
+from .values import FLOATS, LIMITS, Array, name_of
 
 LOWEST, HIGHEST = -(2**15), 2**16 - 1  # what an input code may be
 RANGE, STEP = "ganglion.input_range", "ganglion.input_step"  # the model's metadata
 DEFAULT_STEP = 1 / 128
 DEFAULT_CODES = (-1024, 1023)
 INTEGERS = {
-    ir.DataType.UINT8: (0, 255),
-    ir.DataType.INT8: (-128, 127),
-    ir.DataType.UINT16: (0, 65535),
-    ir.DataType.INT16: (-32768, 32767),
+    **{kind: limits for kind, limits in LIMITS.items() if kind not in (ir.DataType.UINT4, ir.DataType.INT4)},
     ir.DataType.BOOL: (0, 1),
 }
 

@@ -11,7 +11,7 @@ import onnx_ir as ir
 from . import requantise as kernel
 from .codes import Coded, Codes, moved, moves
 from .kernels import FUSES_FLOAT_BIAS
-from .pooling import window
+from .pooling import values_in_windows, window
 from .quantised import Integers, integers_of
 from .sums import EIGHT_BITS, NotIntegralError, Rounding, Sums, column, dtype_of, in_floats
 from .values import Array, attribute, constant, is_onnx, name_of, op_label, shape_of, variables
@@ -182,14 +182,9 @@ def _counts(node: ir.Node, shape: tuple[int, ...], out: tuple[int, ...]) -> list
     if not is_onnx(node, "AveragePool"):
         return [int(np.prod(shape)) // int(np.prod(out))]
     (_, _, *extent), (_, _, *places), kernel = (*shape, 1)[:4], (*out, 1)[:4], attribute(node, "kernel_shape", [])
-    strides, pads, dilations = window(node, extent, (*kernel, 1)[:2])
-    counted = bool(attribute(node, "count_include_pad", 0))
-    inside = []
-    for axis, size in enumerate((*kernel, 1)[:2]):
-        at = np.arange(places[axis])[:, None] * strides[axis] - pads[axis] + np.arange(size) * dilations[axis]
-        first, end = (-pads[axis], extent[axis] + pads[axis + 2]) if counted else (0, extent[axis])
-        inside.append(((at >= first) & (at < end)).sum(axis=1))
-    return [int(n) for n in np.unique(np.outer(*inside))]
+    kernel, counted = (*kernel, 1)[:2], bool(attribute(node, "count_include_pad", 0))
+    counts = values_in_windows(extent, places, kernel, window(node, extent, kernel), counted)
+    return [int(n) for n in np.unique(counts)]
 
 
 __all__ = ["average", "products"]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import onnx_ir as ir
 
 from ganglion.errors import InputError
 
-from .calibration import Method, Observations, observe, thresholds
+from .calibration import Granularity, Method, Observations, observe, thresholds
 from .ramp import Ramp
 from .values import Array, name_of, shape_of
 
@@ -75,7 +75,7 @@ class Calibration:
     levels: int
     steps: int = 1
     method: Method = "mse"
-    granularity: Literal["layer", "channel"] = "channel"
+    granularity: Granularity = "channel"
     percentile: float = 99.99
     progress: Callable[[int, int], None] | None = None
 

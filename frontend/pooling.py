@@ -15,7 +15,7 @@ from ganglion.ir import Conv2d, MaxPool, OneToOne
 
 from .arithmetic import Handler
 from .translation import Translation, required
-from .values import attribute, constant, name_of, op_label, text
+from .values import Array, attribute, constant, name_of, op_label, text
 
 Pair = tuple[int, int]
 Pads = tuple[int, int, int, int]
@@ -43,6 +43,20 @@ def window(node: ir.Node, extent: Sequence[int], kernel: Sequence[int]) -> tuple
     return strides, (before[0], before[1], after[0], after[1]), dilations
 
 
+def values_in_windows(
+    extent: Sequence[int], out: Sequence[int], kernel: Sequence[int], geometry: tuple[Pair, Pads, Pair], counted: bool
+) -> Array:
+    """How many values of a plane `extent` (H, W) each of the windows `out` (H', W') holds, padding `counted` or not."""
+    strides, pads, dilations = geometry
+    counts = []
+    for axis in (0, 1):
+        starts = np.arange(out[axis]) * strides[axis] - pads[axis]
+        places = starts[:, None] + np.arange(kernel[axis]) * dilations[axis]
+        first, end = (-pads[axis], extent[axis] + pads[axis + 2]) if counted else (0, extent[axis])
+        counts.append(((places >= first) & (places < end)).sum(axis=1))
+    return np.outer(*counts)
+
+
 def average_pool(node: ir.Node, t: Translation) -> None:
     """AveragePool, 1-D or 2-D.
 
@@ -51,13 +65,7 @@ def average_pool(node: ir.Node, t: Translation) -> None:
     """
     p = _Pool(node, t)
     counted = bool(attribute(node, "count_include_pad", 0))
-    counts = []
-    for axis in (0, 1):
-        places = p.starts[axis][:, None] + np.arange(p.kernel[axis]) * p.dilations[axis]
-        extent, before, after = p.plane[1 + axis], p.pads[axis], p.pads[axis + 2]
-        first, end = (-before, extent + after) if counted else (0, extent)
-        counts.append(((places >= first) & (places < end)).sum(axis=1))
-    divisor = np.outer(counts[0], counts[1])
+    divisor = values_in_windows(p.plane[1:], p.out[1:], p.kernel, (p.strides, p.pads, p.dilations), counted)
     if not divisor.all():
         raise CompileError("AveragePool: a window lies in the padding alone", origin=[name_of(node)])
     area = p.kernel[0] * p.kernel[1]
@@ -127,7 +135,6 @@ class _Pool:
             raise CompileError(f"{node.op_type}: the kernel {given} is not usable", origin=[name_of(node)])
         self.kernel: Pair = (given[0], given[1] if len(given) > 1 else 1)
         self.strides, self.pads, self.dilations = window(node, self.plane[1:], self.kernel)
-        self.starts = []
         ends = [0, 0]
         for axis in (0, 1):
             starts = np.arange(self.out[1 + axis]) * self.strides[axis] - self.pads[axis]
@@ -138,7 +145,6 @@ class _Pool:
                     origin=[name_of(node)],
                     hint="export the model without ceil_mode, or pad so that the last window begins inside",
                 )
-            self.starts.append(starts)
             last = int(starts[-1]) + (self.kernel[axis] - 1) * self.dilations[axis]
             ends[axis] = last + 1 - self.plane[1 + axis]
         # `ceil_mode` may reach beyond the padding, other windows end before it

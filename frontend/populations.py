@@ -158,21 +158,9 @@ def emit_staircase(
             return Population(activation, other.name, fit)
     name = _name(t, activation)
     source = t.values[activation.root]
-    offset = np.array((fit.shift - 0.5) * fit.step) if exact is None else exact.offset
-    if offset.any():
-        source = t.emit(Bias, f"{name}.shift", [source], activation.names, bias=offset)
-    t.ops.append(
-        Staircase(
-            name=name,
-            inputs=(source,),
-            origin=activation.names,
-            step=fit.step,
-            levels=fit.levels,
-            grid=None if exact is None else exact.grid,
-            thresholds=None if exact is None else exact.thresholds,
-        )
-    )
-    t.values[activation.output] = _scaled(t, activation, name, name, np.array(fit.rise / fit.step), fit.base)
+    grid, thresholds = (None, None) if exact is None else (exact.grid, exact.thresholds)
+    source = _shifted(t, activation, name, source, (fit.shift - 0.5) * fit.step if exact is None else exact.offset)
+    _emit(t, activation, name, source, fit.step, fit.levels, np.array(fit.rise / fit.step), fit.base, grid, thresholds)
     return Population(activation, name, fit)
 
 
@@ -191,20 +179,8 @@ def emit_table(t: Translation, activation: Activation, table: Table, exact: Exac
         grid = None if grid is None else grid / table.step
         thresholds = (thresholds if thresholds.ndim > 1 else thresholds[:, None]) / table.step
         offset, step = offset / table.step, 1.0
-    if offset.any():
-        source = t.emit(Bias, f"{name}.shift", [source], activation.names, bias=offset)
-    t.ops.append(
-        Staircase(
-            name=name,
-            inputs=(source,),
-            origin=activation.names,
-            step=step,
-            levels=fit.levels,
-            grid=grid,
-            thresholds=thresholds,
-        )
-    )
-    t.values[activation.output] = _scaled(t, activation, name, name, np.array(1 / step), 0.0)
+    source = _shifted(t, activation, name, source, offset)
+    _emit(t, activation, name, source, step, fit.levels, np.array(1 / step), 0.0, grid, thresholds)
     return Population(activation, name, fit)
 
 
@@ -222,14 +198,12 @@ def emit_ramp(
             return Population(activation, other.name, ramp=r)
     name = _name(t, activation)
     source = t.values[activation.root]
-    if r.start != 0:
-        source = t.emit(Bias, f"{name}.shift", [source], activation.names, bias=np.array(-r.start))
+    source = _shifted(t, activation, name, source, -r.start)
     step = theta / (r.gain * levels)
     if theta.ndim:
         source = t.emit(OneToOne, f"{name}.scale", [source], activation.names, weight=1 / step)
     one = 1.0 if theta.ndim else float(step)
-    t.ops.append(Staircase(name=name, inputs=(source,), origin=activation.names, step=one, levels=levels))
-    t.values[activation.output] = _scaled(t, activation, name, name, theta / levels / one, r.base)
+    _emit(t, activation, name, source, one, levels, theta / levels / one, r.base)
     return Population(activation, name, ramp=r)
 
 
@@ -240,6 +214,32 @@ def emit_input_codes(t: Translation, activation: Activation, fit: Fit, codes: In
     base = fit.base - codes.low * fit.rise
     t.values[activation.output] = _scaled(t, activation, source, name, np.array(fit.rise / fit.step), base)
     return Population(activation, source, fit)
+
+
+def _shifted(t: Translation, activation: Activation, name: str, source: str, offset: float | Array) -> str:
+    """source + offset; nothing where the offset is zero."""
+    if not np.any(offset):
+        return source
+    return t.emit(Bias, f"{name}.shift", [source], activation.names, bias=np.asarray(offset))
+
+
+def _emit(
+    t: Translation, activation: Activation, name: str, source: str, step: float, levels: int,
+    gain: Array, base: float, grid: Array | None = None, thresholds: Array | None = None,
+) -> None:  # fmt: skip
+    """Staircase, OneToOne(gain), Bias(base) as the output of `activation`; what does nothing is left out."""
+    t.ops.append(
+        Staircase(
+            name=name,
+            inputs=(source,),
+            origin=activation.names,
+            step=step,
+            levels=levels,
+            grid=grid,
+            thresholds=thresholds,
+        )
+    )
+    t.values[activation.output] = _scaled(t, activation, name, name, gain, base)
 
 
 def _name(t: Translation, activation: Activation) -> str:

@@ -21,7 +21,7 @@ from .codes import QUANTISER
 from .quantised import INTEGERS, Integers, remember
 from .rewrites import replace_uses
 from .tables import evenly_spaced
-from .values import Array, attribute, constant, is_onnx, name_of, op_label, text
+from .values import Array, add_constant, attribute, constant, is_onnx, name_of, op_label, text
 
 DOMAINS = ("qonnx.custom_op.general", "finn.custom_op.general", "onnx.brevitas")
 WIDEST = 16  # thresholds that are compared at a time
@@ -96,13 +96,7 @@ class _Builder:
         return name
 
     def _constant(self, array: Array, name: str) -> ir.Value:
-        array = array if array.dtype == np.int64 else array.astype(np.float32)
-        value = ir.Value(
-            name=name, shape=ir.Shape(array.shape), type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
-            const_value=ir.tensor(array, name=name),
-        )  # fmt: skip
-        self.graph.register_initializer(value)
-        return value
+        return add_constant(self.graph, array if array.dtype == np.int64 else array.astype(np.float32), name)
 
     def finish(self, result: ir.Value) -> None:
         """`result` takes the place of the node's output, and its name."""

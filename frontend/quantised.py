@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx_ir as ir
 
-from .codes import LIMITS, MOVING, moves
+from .codes import MOVING, moves
 from .rewrites import replace_uses
-from .values import Array, attribute, constant, is_onnx, name_of, scalar, text
+from .values import LIMITS, Array, add_constant, attribute, constant, is_onnx, name_of, scalar, text
 
 INTEGERS = "ganglion.integers"  # where a dequantised weight keeps its `Integers`
 
@@ -47,14 +47,8 @@ def integers_of(value: ir.Value | None) -> Integers | None:
 
 def remember(graph: ir.Graph, output: ir.Value, integers: Integers) -> None:
     """In place: a constant that remembers its integers takes the place of `output`, whose node goes."""
-    real, node = integers.real, output.producer()
-    name = f"{name_of(output)}.float"
-    new = ir.Value(
-        name=name, shape=ir.Shape(real.shape), type=ir.TensorType(ir.DataType.from_numpy(real.dtype)),
-        const_value=ir.tensor(real, name=name),
-    )  # fmt: skip
+    node, new = output.producer(), add_constant(graph, integers.real, f"{name_of(output)}.float")
     new.meta[INTEGERS] = integers
-    graph.register_initializer(new)
     replace_uses(graph, output, new)
     if node is not None:
         graph.remove(node, safe=True)
@@ -165,14 +159,6 @@ class _Rewrite:
         self.graph.insert_before(self.node, node)
         return node.outputs[0]
 
-    def constant(self, array: Array, name: str) -> ir.Value:
-        value = ir.Value(
-            name=name, shape=ir.Shape(array.shape), type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
-            const_value=ir.tensor(array, name=name),
-        )  # fmt: skip
-        self.graph.register_initializer(value)
-        return value
-
     def finish(self, op: str, inputs: Sequence[ir.Value | None], y_scale: int, y_zero: int, *dropped: str) -> None:
         """The float node under the name of the QLinear one, and the quantiser behind it."""
         attributes = [a for a in self.node.attributes.values() if a.name not in dropped]
@@ -210,8 +196,8 @@ def _bias(r: _Rewrite, index: int, x_scale: int, w_scale: int, alpha: float = 1.
     if bias is None:
         return None
     unit = np.float32(alpha) * np.asarray(constant(r.input(x_scale))) * np.asarray(constant(r.input(w_scale)))
-    scale = r.constant(
-        np.asarray(unit, np.float32).reshape(-1) if unit.size > 1 else unit.reshape(()), f"{r.node.name}.unit"
+    scale = add_constant(
+        r.graph, np.asarray(unit, np.float32).reshape(-1 if unit.size > 1 else ()), f"{r.node.name}.unit"
     )
     return r.add("DequantizeLinear", [bias, scale], f"{r.node.name}.bias", [ir.AttrInt64("axis", 0)])
 

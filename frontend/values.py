@@ -13,6 +13,15 @@ from ganglion.errors import CompileError
 Array = NDArray[Any]
 
 FLOATS = (ir.DataType.FLOAT, ir.DataType.DOUBLE)
+# the codes of each type
+LIMITS = {
+    ir.DataType.UINT4: (0, 15),
+    ir.DataType.INT4: (-8, 7),
+    ir.DataType.UINT8: (0, 255),
+    ir.DataType.INT8: (-128, 127),
+    ir.DataType.UINT16: (0, 65535),
+    ir.DataType.INT16: (-32768, 32767),
+}
 LABEL = "ganglion.label"  # under which a model's `meta` keeps what messages call it
 
 
@@ -41,6 +50,14 @@ def constant(value: ir.Value | None) -> Array | None:
     if value is None or value.const_value is None:
         return None
     return value.const_value.numpy()
+
+
+def add_constant(graph: ir.Graph, array: Array, name: str) -> ir.Value:
+    """In place: a new initialiser of `graph`, with the values and the type of `array`."""
+    tensor = ir.tensor(array, name=name)
+    value = ir.Value(name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)
+    graph.register_initializer(value)
+    return value
 
 
 def variables(node: ir.Node) -> list[ir.Value]:

@@ -92,11 +92,7 @@ def window_maximum(op: MaxPool, potential: Array) -> Array:
     """The largest potential (B, C, H, W), or (B, C, H), in every window of `op`: (B, C, H', W')."""
     potential = potential.reshape((*potential.shape, 1)[:4])
     lowest = np.iinfo(potential.dtype).min if is_integer(potential) else -np.inf
-    top, left, bottom, right = op.pads
-    padded = np.pad(potential, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=lowest)
-    (kh, kw), (sh, sw), (dh, dw) = op.kernel, op.strides, op.dilations
-    reach = (dh * (kh - 1) + 1, dw * (kw - 1) + 1)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, reach, (2, 3))[:, :, ::sh, ::sw, ::dh, ::dw]
+    windows = linear.windows(linear.pad(potential, op.pads, lowest), op.kernel, op.strides, op.dilations)
     return np.asarray(windows.max(axis=(4, 5)))
 
 

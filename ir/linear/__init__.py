@@ -8,9 +8,8 @@ composition.py   two projections in a row or in parallel as one; what that costs
 
 from __future__ import annotations
 
-from .apply import adjoint, apply
+from .apply import adjoint, apply, pad, windows
 from .composition import add, compose, composed_synapses, place, restrict, select
-from .convolutions import full_kernel
 from .sparse import product, to_sparse
 
 __all__ = [
@@ -19,10 +18,11 @@ __all__ = [
     "apply",
     "compose",
     "composed_synapses",
-    "full_kernel",
+    "pad",
     "place",
     "product",
     "restrict",
     "select",
     "to_sparse",
+    "windows",
 ]

@@ -14,6 +14,7 @@ from ganglion.ir.ops import Array, Conv2d, Dense, OneToOne, Projection, Sparse, 
 from ganglion.ir.ops.projections import Selective
 from ganglion.ir.types import Shape, size
 
+Pair = tuple[int, int]
 COLUMN_BYTES = 1 << 25  # im2col and gathers work on blocks of about this size, so that they stay near the cache
 
 
@@ -85,7 +86,7 @@ def spread(op: Conv2d, x: Array) -> Array:
     return wide
 
 
-def pad(x: Array, pads: tuple[int, int, int, int], fill: int = 0) -> Array:
+def pad(x: Array, pads: tuple[int, int, int, int], fill: float = 0) -> Array:
     """`x` (..., H, W) padded by (top, left, bottom, right) with `fill`, cropped where a pad is negative."""
     top, left, bottom, right = pads
     if max(pads) > 0:
@@ -95,9 +96,15 @@ def pad(x: Array, pads: tuple[int, int, int, int], fill: int = 0) -> Array:
     return x[..., max(-top, 0) : x.shape[-2] + min(bottom, 0), max(-left, 0) : x.shape[-1] + min(right, 0)]
 
 
-def windows(op: Conv2d, padded: Array) -> Array:
-    """The patches that `op` sees of `padded` (..., H, W): a view (..., H', W', kh, kw)."""
-    (sh, sw), (dh, dw), (kh, kw) = op.strides, op.dilations, op.weight.shape[2:]
+def patches(op: Conv2d, x: Array) -> Array:
+    """What `op` sees of `x` (B, C, H, W), in its windows: (B, C, H', W', kh, kw)."""
+    kernel = (op.weight.shape[2], op.weight.shape[3])
+    return windows(pad(spread(op, x), op.pads), kernel, op.strides, op.dilations)
+
+
+def windows(padded: Array, kernel: Pair, strides: Pair, dilations: Pair) -> Array:
+    """The windows over `padded` (..., H, W): a view (..., H', W', kh, kw)."""
+    (kh, kw), (sh, sw), (dh, dw) = kernel, strides, dilations
     reach = (dh * (kh - 1) + 1, dw * (kw - 1) + 1)
     return np.lib.stride_tricks.sliding_window_view(padded, reach, (-2, -1))[..., ::sh, ::sw, ::dh, ::dw]
 
@@ -105,13 +112,13 @@ def windows(op: Conv2d, padded: Array) -> Array:
 def _convolve(op: Conv2d, x: Array, weight: Array) -> Array:
     g = op.groups
     out, fan_in, kh, kw = weight.shape
-    height, width = windows(op, pad(spread(op, x[:1, :1]), op.pads)).shape[2:4]
+    height, width = patches(op, x[:1, :1]).shape[2:4]
     places = height * width
     result = np.empty((len(x), out, height, width), np.result_type(x, weight))
     matrix = weight.reshape(g, out // g, fan_in * kh * kw)
     block = max(1, COLUMN_BYTES // max(1, x.shape[1] * kh * kw * places * result.itemsize))
     for start in range(0, len(x), block):
-        part = windows(op, pad(spread(op, x[start : start + block]), op.pads))
+        part = patches(op, x[start : start + block])
         n = len(part)
         if op.depthwise:  # a matrix product would have one row
             total = np.zeros((n, out, height, width), result.dtype)

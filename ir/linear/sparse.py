@@ -7,7 +7,7 @@ import numpy as np
 from ganglion.ir.ops import Array, Conv2d, Dense, OneToOne, Projection, Sparse
 from ganglion.ir.types import Shape, size
 
-from .apply import pad, spread, windows
+from .apply import patches
 
 
 def to_sparse(op: Projection, shape: Shape) -> Sparse:
@@ -40,11 +40,10 @@ def to_sparse(op: Projection, shape: Shape) -> Sparse:
 def _convolution(op: Conv2d, neurons: Array) -> tuple[Array, Array, Array]:
     """Weights, indices, and how many of them each neuron of the result has."""
     seen = neurons if op.take is None else neurons[op.take]
-    numbered = spread(op, seen[None].astype(np.int64) + 1)[0]  # 0 is no neuron
-    patches = windows(op, pad(numbered, op.pads))  # (C, H', W', kh, kw)
+    seen_by = patches(op, seen[None].astype(np.int64) + 1)[0]  # (C, H', W', kh, kw); 0 is no neuron
     out, fan_in, kh, kw = op.weight.shape
-    _, height, width = patches.shape[:3]
-    grouped = patches.reshape(op.groups, fan_in, height, width, kh, kw).transpose(0, 2, 3, 1, 4, 5)
+    _, height, width = seen_by.shape[:3]
+    grouped = seen_by.reshape(op.groups, fan_in, height, width, kh, kw).transpose(0, 2, 3, 1, 4, 5)
     index = np.repeat(grouped.reshape(op.groups, height * width, -1), out // op.groups, axis=0)  # (O, places, fan-in)
     weight = np.broadcast_to(op.weight.reshape(out, 1, -1), index.shape)
     there = index > 0

@@ -59,12 +59,13 @@ def quantize(graph: Graph, target: Target) -> Graph:
         sources = [s for s in (graph.typeof(p.inputs[0]) for p in joined) if isinstance(s, Spikes)]
         shape = graph.typeof(op.inputs[0]).shape
         layer = Layer(op, joined, sources, shape[0], target, graph.steps)
-        units, interval, note = given_units(layer) or choose_units(layer)
-        notes += [note] if note else []
-        for p, source, exponent in zip(joined, sources, units.exponents, strict=True):
-            integer[p.name] = planes(quantize_projection(p, units.delta, exponent, source), target)
+        found = given_units(layer) or choose_units(layer)
+        notes += [found.note] if found.note else []
+        for p, exponent in zip(found.integers, found.units.exponents, strict=True):
+            integer[p.name] = planes(replace(p, exponent=exponent), target)
         inputs = tuple(p.name for q in joined for p in integer[q.name])
-        membranes[op.name] = replace(quantize_membrane(op, units.delta, shape), interval=interval, inputs=inputs)
+        membrane = quantize_membrane(op, found.units.delta, shape)
+        membranes[op.name] = replace(membrane, interval=found.interval, inputs=inputs)
     ops: list[Op] = []
     for other in graph.ops:
         ops += integer.get(other.name, [membranes.get(other.name, other)])
@@ -83,7 +84,19 @@ class Layer:
     steps: int
 
 
-def given_units(layer: Layer) -> tuple[Units, tuple[int, int], str] | None:
+@dataclass(frozen=True)
+class Found:
+    """The format of a layer: its units and integer weights (the exponents are those of `units`), the interval that the
+    potential never leaves, and what the user should know.
+    """
+
+    units: Units
+    integers: list[Projection]
+    interval: tuple[int, int]
+    note: str = ""
+
+
+def given_units(layer: Layer) -> Found | None:
     """The format in which the model's own integer weights stay as they are; None where there is none."""
     grid, op, target = layer.op.grid, layer.op, layer.target
     if isinstance(op, MaxPool):
@@ -107,7 +120,7 @@ def given_units(layer: Layer) -> tuple[Units, tuple[int, int], str] | None:
         units = Units(grid * 2.0**-finer, (finer,) * len(joined))
         low, high = bounds_with(layer, units, integers)
         if -target.max_potential <= low.min() and high.max() <= target.max_potential:
-            return units, (int(low.min()), int(high.max())), ""
+            return Found(units, integers, (int(low.min()), int(high.max())))
     return None
 
 
@@ -126,10 +139,10 @@ def planes(op: Projection, target: Target) -> list[Projection]:
     ]
 
 
-def choose_units(layer: Layer) -> tuple[Units, tuple[int, int], str]:
+def choose_units(layer: Layer) -> Found:
     """The finest format in which the weights have all their bits and the membrane provably fits.
 
-    With it, the interval that the potential never leaves, and a note where weight bits had to be given up.
+    With a note where weight bits had to be given up.
     """
     op, target, channels = layer.op, layer.target, layer.channels
     peaks = np.stack([p.peaks(s.shape) for p, s in zip(layer.projections, layer.sources, strict=True)])
@@ -140,14 +153,14 @@ def choose_units(layer: Layer) -> tuple[Units, tuple[int, int], str]:
     delta = np.where(delta > 0, delta, delta.max() or 1.0)
     shared = target.scales == "population" or not isinstance(op, GroupNeuron)
     if shared:
-        delta = np.full(channels, delta.max())
+        delta = np.array(delta.max())
     wanted = READOUT_BITS
     if isinstance(op, GroupNeuron):
         wanted = int(np.ceil(np.log2(max(RESOLUTION * delta.max() / op.scale, 1))))
     beyond = peaks[skips] / (target.max_weight * delta)
     upper = int(np.ceil(np.log2(max(beyond.max(initial=1), 1))))
     spare = max(min(wanted, target.max_exponent - max(upper, int(exponents.max()))), 0)
-    coarser = np.zeros(channels, int)
+    coarser = np.zeros(() if shared else channels, int)
     integers: list[Projection] = []
     while True:
         units = Units(delta * 2.0 ** (coarser - spare), tuple(int(e) + spare for e in exponents))
@@ -161,7 +174,7 @@ def choose_units(layer: Layer) -> tuple[Units, tuple[int, int], str]:
         if spare:
             spare -= 1
             continue
-        coarser[slice(None) if shared else misfits] += 1
+        coarser[... if shared else misfits] += 1
         integers = []
         if coarser.max() > target.weight_bits - MIN_WEIGHT_BITS:
             raise op.fail(
@@ -170,22 +183,18 @@ def choose_units(layer: Layer) -> tuple[Units, tuple[int, int], str]:
                 f"even with weights of {MIN_WEIGHT_BITS} bits",
                 "compile for fewer steps or members, or narrow the input's range (--input-range LOW HIGH)",
             )
-    if shared:
-        units = replace(units, delta=units.delta[0])
     interval = (int(low.min()), int(high.max()))
     if not coarser.any():
         given = op.grid is not None
         note = f"{op.name}: the model's integer weights do not fit {target.name} as they are: they are rounded anew"
-        return units, interval, note if given else ""
-    return (
-        units,
-        interval,
-        (
-            f"{op.name}: in {int((coarser > 0).sum())} of {channels} channels the weights use only "
-            f"{target.weight_bits - int(coarser.max())} of {target.weight_bits} bits, so that the membrane potential "
-            f"provably fits {target.membrane_bits} bits over {layer.steps} steps"
-        ),
+        return Found(units, integers, interval, note if given else "")
+    affected = channels if shared else int((coarser > 0).sum())
+    note = (
+        f"{op.name}: in {affected} of {channels} channels the weights use only "
+        f"{target.weight_bits - int(coarser.max())} of {target.weight_bits} bits, so that the membrane potential "
+        f"provably fits {target.membrane_bits} bits over {layer.steps} steps"
     )
+    return Found(units, integers, interval, note)
 
 
 def relative_formats(peaks: Array, heavy: Array, target: Target) -> tuple[Array, Array]:
