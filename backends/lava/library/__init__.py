@@ -10,6 +10,7 @@ endpoints/      source of input codes, recorder of spike counts
 model.py        bases of the models: an exception ends the program instead of blocking it for ever; the window
 requirements.py what is needed to run, and whether it is there (no Lava)
 program.py      the command line of a network, and its run
+channels.py     a lost wakeup in Lava's channels, mended
 guard.py        what a run leaves behind, and what happens when one of its processes dies
 
 Each module that defines processes is a package of its own: to find the models of a process, Lava executes every

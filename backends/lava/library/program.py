@@ -23,7 +23,7 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 
-from . import guard
+from . import channels, guard
 from .cluster import ClusterModel
 from .endpoints import Recorder
 from .neurons import GradedModel, GroupNeuron
@@ -75,6 +75,7 @@ def main(build: Callable[[np.ndarray], Network], facts: Facts, arguments: Sequen
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     run = guard.install()
+    channels.mend()
     folder = Path(tempfile.mkdtemp(prefix="ganglion-lava-"))
     guard.on_signals(run, folder)
     try:

@@ -1,0 +1,116 @@
+"""What could make a run stand still: a wakeup that Lava loses."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ganglion.backends.lava import emit, run
+
+from . import networks
+from .reference import simulate
+
+MAIN = 'if __name__ == "__main__":'
+
+# A second message arrives while the first is in the queue, and is put there only when the receiver has taken the
+# first and waits again.
+LOST = """
+import sys, threading
+import numpy as np
+from lava.magma.compiler.channels import pypychannel
+from lava.magma.compiler.channels.watchdog import NoOPWatchdog
+
+if sys.argv[1] == "mended":
+    from ganglion_lava import channels
+    channels.mend()
+
+arriving, waiting = threading.Event(), threading.Event()
+
+class Queue(pypychannel.CspRecvQueue):
+    def put_nowait(self, item):
+        if self.qsize():
+            arriving.set()
+            waiting.wait()
+        super().put_nowait(item)
+
+class Condition(threading.Condition):
+    def wait(self, timeout=None):
+        waiting.set()
+        return super().wait(1)  # instead of for ever
+
+class Memory:
+    buf = memoryview(bytearray(8))
+
+pypychannel.CspRecvQueue = Queue
+arrived = threading.Semaphore(0)
+proto = pypychannel.Proto(shape=(1,), dtype=np.int32, nbytes=4)
+none = NoOPWatchdog(None)
+port = pypychannel.CspRecvPort("port", Memory, proto, 2, arrived, threading.Semaphore(0), none, none)
+port.start()
+arrived.release()
+port.peek()  # the first message is in the queue
+arrived.release()
+arriving.wait()
+port.recv()
+selector = pypychannel.CspSelector()
+selector._cv = Condition()
+woken = []
+selector._changed = lambda: woken.append(True)
+selector.select((port, lambda: None))
+print(len(woken))
+"""
+
+# Leaf processes are slow to take a command, so that the next one arrives while it is in the queue; and that one is
+# slow to get there, so that the process waits again by then.
+SLOW_QUEUES = """
+import time
+from lava.magma.compiler.channels.pypychannel import CspRecvPort, CspRecvQueue
+
+def recv(self, inner=CspRecvPort.recv):
+    if self.name.startswith("service_to_process"):
+        time.sleep(0.02)
+    return inner(self)
+
+def put_nowait(self, item, inner=CspRecvQueue.put_nowait):
+    if self.qsize():
+        time.sleep(0.05)
+    inner(self, item)
+
+CspRecvPort.recv, CspRecvQueue.put_nowait = recv, put_nowait
+
+"""
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, lava_python: Path) -> Path:
+    return emit(networks.mlp(), tmp_path / "bundle")
+
+
+def insert(bundle: Path, code: str) -> None:
+    """Write `code` into the bundle's program, before it runs."""
+    program = bundle / "network.py"
+    text = program.read_text()
+    assert MAIN in text
+    program.write_text(text.replace(MAIN, code + MAIN))
+
+
+@pytest.mark.lava
+@pytest.mark.parametrize(("form", "woken"), [("lava's own", "0"), ("mended", "1")])
+def test_every_message_wakes_the_receiver(form: str, woken: str, bundle: Path, lava_python: Path) -> None:
+    """Lava's own channel does not, which is what `channels.mend` is for."""
+    done = subprocess.run(
+        [str(lava_python), "-c", LOST, form], cwd=bundle, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.strip() == woken, done.stderr
+
+
+@pytest.mark.lava
+def test_slow_queues(bundle: Path) -> None:
+    insert(bundle, SLOW_QUEUES)
+    codes = networks.codes(networks.mlp(), samples=5)
+    lava = run(bundle, codes, timeout=60)
+    for name, expected in simulate(networks.mlp(), codes).items():
+        np.testing.assert_array_equal({**lava.counts, **lava.potentials}[name], expected)
