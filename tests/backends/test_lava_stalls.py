@@ -1,4 +1,4 @@
-"""What could make a run stand still: a wakeup that Lava loses."""
+"""What could make a run stand still: a wakeup that Lava loses, a process that does not stop."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from ganglion.backends.lava import emit, run
 
 from . import networks
+from .conftest import Remains
 from .reference import simulate
 
 MAIN = 'if __name__ == "__main__":'
@@ -83,6 +84,17 @@ CspRecvPort.recv, CspRecvQueue.put_nowait = recv, put_nowait
 
 """
 
+# The processes do not obey the last command.
+NEVER_STOPS = """
+import time
+from ganglion_lava import program
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+
+PyLoihiProcessModel._stop = lambda self: time.sleep(1000)
+program.SHUTDOWN = 0.5
+
+"""
+
 
 @pytest.fixture
 def bundle(tmp_path: Path, lava_python: Path) -> Path:
@@ -114,3 +126,19 @@ def test_slow_queues(bundle: Path) -> None:
     lava = run(bundle, codes, timeout=60)
     for name, expected in simulate(networks.mlp(), codes).items():
         np.testing.assert_array_equal({**lava.counts, **lava.potentials}[name], expected)
+
+
+@pytest.mark.lava
+def test_processes_that_do_not_stop(bundle: Path) -> None:
+    """The results are there by then, and are used."""
+    insert(bundle, NEVER_STOPS)
+    remains = Remains(bundle)
+    codes = networks.codes(networks.mlp(), samples=2)
+
+    def progress(step: int, steps: int) -> None:
+        assert remains.processes()  # learns the name of the run
+
+    lava = run(bundle, codes, timeout=60, progress=progress)
+    for name, expected in simulate(networks.mlp(), codes).items():
+        np.testing.assert_array_equal({**lava.counts, **lava.potentials}[name], expected)
+    assert remains.gone()

@@ -19,8 +19,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker, shared_memory
 from pathlib import Path
 from typing import Any, NoReturn
@@ -82,7 +82,7 @@ def abort(run: str, folder: Path | None, code: int, reason: str) -> NoReturn:
     Safe in a signal handler and in any thread: it raises nothing and waits for nothing.
     """
     try:
-        os.write(2, f"error: {reason}\n".encode())  # sys.stderr may be in use at this moment
+        os.write(2, f"{'error' if code else 'warning'}: {reason}\n".encode())  # sys.stderr may be in use at this moment
         tracker = getattr(resource_tracker._resource_tracker, "_pid", None)
         if tracker:  # it would complain about the segments that are removed below
             os.kill(tracker, signal.SIGKILL)
@@ -94,6 +94,18 @@ def abort(run: str, folder: Path | None, code: int, reason: str) -> NoReturn:
             shutil.rmtree(folder, ignore_errors=True)
     finally:
         os._exit(code)
+
+
+@contextmanager
+def at_most(seconds: float, run: str, folder: Path, reason: str) -> Iterator[None]:
+    """End this program, successfully, where what is inside takes longer. For what comes after the work is done."""
+    timer = threading.Timer(seconds, abort, (run, folder, 0, reason))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def on_signals(run: str, folder: Path) -> None:

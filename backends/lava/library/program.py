@@ -30,6 +30,7 @@ from .neurons import GradedModel, GroupNeuron
 
 FORMS = {"graded": GradedModel, "cluster": ClusterModel}
 EXIT_BAD_INPUT = 2
+SHUTDOWN = 10.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -130,10 +131,11 @@ def execute(
     network.source.run(condition=RunSteps(num_steps=facts.depth))
     ended = time.perf_counter()
     watch.stop()
-    network.source.stop()
     write_output(files, output)
     times = {"start_seconds": started - begin, "run_seconds": ended - started}
     print("done " + json.dumps({"processes": len(names), "steps": total, **times}), flush=True)
+    with guard.at_most(SHUTDOWN, run, folder, "Lava did not stop and was killed; the output is complete"):
+        network.source.stop()
 
 
 def attach_recorders(network: Network, record: str, folder: Path) -> dict[str, Path]:
