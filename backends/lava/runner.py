@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import IO, Any
@@ -47,6 +47,22 @@ class LavaRun:
     run_seconds: float
     steps: int
     processes: int
+
+
+@dataclass(slots=True)
+class Report:
+    """What the program has said so far: the step it has done, of how many, and when; at its end the facts."""
+
+    step: int = 0
+    steps: int = 0
+    at: float = 0.0
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def standing(self) -> str:
+        """How far it is. A run that is slow and one that stands still differ in how long ago the last step was."""
+        if not self.steps:
+            return "before its first step"
+        return f"{time.monotonic() - self.at:.0f} s after step {self.step} of {self.steps}"
 
 
 def run(
@@ -118,7 +134,7 @@ def execute(
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
     }
-    facts: dict[str, Any] = {}
+    report = Report()
     errors = folder / "stderr"
     with open(errors, "wb") as stderr:
         process = subprocess.Popen(
@@ -132,13 +148,13 @@ def execute(
             start_new_session=True,
         )
     assert process.stdout is not None
-    reader = threading.Thread(target=follow, args=(process.stdout, facts, progress), daemon=True)
+    reader = threading.Thread(target=follow, args=(process.stdout, report, progress), daemon=True)
     try:
         reader.start()
         process.wait(timeout=limit)
     except subprocess.TimeoutExpired:
         raise EngineError(
-            f"the Lava run of {title} passed its limit of {limit:g} s{tail(errors)}",
+            f"the Lava run of {title} passed its limit of {limit:g} s, {report.standing()}{tail(errors)}",
             hint="allow more time, or run fewer samples",
         ) from None
     finally:
@@ -154,20 +170,22 @@ def execute(
         number = -process.returncode
         why = "; the kernel does this when memory runs out" if number == signal.SIGKILL else ""
         raise EngineError(f"the Lava run of {title}: the main program was killed by signal {number}{why}{tail(errors)}")
-    if process.returncode or not facts:
+    if process.returncode or not report.facts:
         raise EngineError(f"the Lava run of {title} failed (exit code {process.returncode}){tail(errors)}")
-    return facts
+    return report.facts
 
 
-def follow(stdout: IO[str], facts: dict[str, Any], progress: Callable[[int, int], None] | None) -> None:
+def follow(stdout: IO[str], report: Report, progress: Callable[[int, int], None] | None) -> None:
     """Read `step 8/40` and `done {...}` from the program's output until it ends."""
     for line in stdout:
         word, _, rest = line.strip().partition(" ")
-        if word == "step" and progress:
+        if word == "step":
             done, _, total = rest.partition("/")
-            progress(int(done), int(total))
+            report.step, report.steps, report.at = int(done), int(total), time.monotonic()
+            if progress:
+                progress(report.step, report.steps)
         elif word == "done":
-            facts.update(json.loads(rest))
+            report.facts = json.loads(rest)
 
 
 def tail(path: Path) -> str:

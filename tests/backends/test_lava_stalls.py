@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ganglion.backends.lava import emit, run
+from ganglion.backends.lava.runner import execute
+from ganglion.errors import EngineError
 
 from . import networks
 from .conftest import Remains
@@ -142,3 +145,10 @@ def test_processes_that_do_not_stop(bundle: Path) -> None:
     for name, expected in simulate(networks.mlp(), codes).items():
         np.testing.assert_array_equal({**lava.counts, **lava.potentials}[name], expected)
     assert remains.gone()
+
+
+@pytest.mark.parametrize(("said", "where"), [("step 3/22", r"\d s after step 3 of 22"), ("", "before its first step")])
+def test_the_time_limit_says_where_it_stood_still(said: str, where: str, tmp_path: Path) -> None:
+    code = f"import time; print({said!r}, flush=True); time.sleep(1000)"
+    with pytest.raises(EngineError, match=rf"the Lava run of 'it' passed its limit of 2 s, {where}"):
+        execute([sys.executable, "-c", code], tmp_path, "ganglion_test", "'it'", 2, None)
