@@ -17,7 +17,7 @@ from ganglion.errors import InputError, InternalError
 
 from .balancing import least_error
 from .histogram import Histogram
-from .onnxruntime_engine import checked, session_with
+from .onnxruntime_engine import cast, checked, session_with
 from .values import Array, name_of, sample_shape, shape_of
 
 Method: TypeAlias = Literal["mse", "percentile", "max"]
@@ -151,7 +151,7 @@ def _run(model: ir.Model, x: Array, names: list[str]) -> Iterator[tuple[int, dic
     size: int = given.shape[0]
     for start in range(0, len(x), size):
         with np.errstate(over="ignore", invalid="ignore"):  # told about below, or by the check
-            part = checked(x[start : start + size], given)
+            part = cast(x[start : start + size], checked(x, given))
         bad = _not_finite(part)
         if bad.size:
             raise InputError(f"sample {start + bad[0]} holds NaN, infinity, or a number too large for {part.dtype}")

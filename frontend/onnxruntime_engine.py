@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import onnxruntime as ort  # type: ignore[import-untyped]
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ganglion.errors import InputError
 
@@ -31,15 +31,23 @@ DTYPES: dict[str, type[np.generic]] = {
 }
 
 
-def run_onnxruntime(source: Source, x: NDArray[Any], *, block: int = 64, threads: int = 0) -> NDArray[Any]:
+def run_onnxruntime(
+    source: Source,
+    x: NDArray[Any],
+    *,
+    block: int = 64,
+    threads: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> NDArray[Any]:
     """The model's output (N, ...) for the inputs `x` (N, ...), in the model's own precision.
 
     A dynamic batch is run in blocks of `block` samples; a static batch b in blocks of b, the last one padded
-    with zeros whose results are dropped. `threads` = 0 leaves the number of threads to onnxruntime. Quantised
-    models run in onnxruntime's 8-bit kernels, kept from saturating where the processor's would (`kernel_settings`).
+    with zeros whose results are dropped; `x` may be memory-mapped. `progress(done, all)` counts samples. `threads` = 0
+    leaves the number of threads to onnxruntime. Quantised models run in onnxruntime's 8-bit kernels, kept from
+    saturating where the processor's would (`kernel_settings`).
     Raises `InputError` for a model that onnxruntime refuses, or an input of the wrong shape or type.
     """
-    return _run(source, x, None, block, threads)[0]
+    return _run(source, x, None, block, threads, progress)[0]
 
 
 def run_values(
@@ -49,19 +57,27 @@ def run_values(
     return dict(zip(names, _run(source, x, list(names), block, threads), strict=True))
 
 
-def _run(source: Source, x: NDArray[Any], names: list[str] | None, block: int, threads: int) -> list[NDArray[Any]]:
+def _run(
+    source: Source,
+    x: NDArray[Any],
+    names: list[str] | None,
+    block: int,
+    threads: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[NDArray[Any]]:
     session = session_with(source, names, threads)
     (given, *others) = session.get_inputs()
     if others:
         raise InputError(f"{describe(source)}: takes {1 + len(others)} inputs; one is supported")
-    x = checked(x, given)
+    x = np.asarray(x)
+    dtype = checked(x, given)
     size = given.shape[0] if isinstance(given.shape[0], int) else max(1, block)
     outputs = names if names is not None else [session.get_outputs()[0].name]
     parts: list[list[NDArray[Any]]] = []
     for start in range(0, len(x), size):
-        part = x[start : start + size]
+        part = cast(x[start : start + size], dtype)
         missing = size - len(part) if isinstance(given.shape[0], int) else 0
-        padded = np.concatenate([part, np.zeros((missing, *x.shape[1:]), x.dtype)]) if missing else part
+        padded = np.concatenate([part, np.zeros((missing, *x.shape[1:]), dtype)]) if missing else part
         try:
             results = [np.asarray(r) for r in session.run(outputs, {given.name: padded})]
         except Exception as error:  # onnxruntime's exceptions have no common base of their own
@@ -73,14 +89,16 @@ def _run(source: Source, x: NDArray[Any], names: list[str] | None, block: int, t
                     "its axis 0 is not the batch"
                 )
         parts.append([r[: len(part)] for r in results])
+        if progress:
+            progress(start + len(part), len(x))
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
-def checked(x: NDArray[Any], given: ort.NodeArg) -> NDArray[Any]:
+def checked(x: NDArray[Any], given: ort.NodeArg) -> DTypeLike:
+    """The type in which the model takes `x`; raises `InputError` where it cannot take an array like this."""
     dtype = DTYPES.get(given.type)
     if dtype is None:
         raise InputError(f"the model's input '{given.name}' is {given.type}, which is not supported")
-    x = np.asarray(x)
     if not (np.issubdtype(x.dtype, np.number) or x.dtype == np.bool_) or np.issubdtype(x.dtype, np.complexfloating):
         raise InputError(f"the input holds {x.dtype}, not numbers")
     expected = tuple(given.shape[1:])
@@ -94,10 +112,15 @@ def checked(x: NDArray[Any], given: ort.NodeArg) -> NDArray[Any]:
         )
     if not len(x):
         raise InputError("the input holds no samples")
-    cast: NDArray[Any] = x.astype(dtype)
-    if not np.issubdtype(dtype, np.floating) and (cast != x).any():
+    return dtype
+
+
+def cast(part: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
+    """`part` in the model's type; raises `InputError` for values that it does not have."""
+    result: NDArray[Any] = part.astype(dtype)
+    if not np.issubdtype(dtype, np.floating) and (result != part).any():
         raise InputError(f"the input has values that the model's {np.dtype(dtype)} input cannot hold")
-    return cast
+    return result
 
 
 def session_with(source: Source, names: list[str] | None, threads: int) -> ort.InferenceSession:

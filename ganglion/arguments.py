@@ -64,6 +64,14 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("net", metavar="NET.onnx")
     _sample_options(sub)
     sub.add_argument("--engine", choices=("layer", "step"), default="layer")
+    speed = sub.add_argument_group("speed", "of the layer engine; none of them changes a bit of the result")
+    speed.add_argument(
+        "--kernel",
+        choices=("int8", "float32", "float64"),
+        help="of all matrix products (default: the fastest exact one)",
+    )
+    speed.add_argument("--loops", choices=("numba", "numpy"), help="of all inner loops (default: numba, if installed)")
+    speed.add_argument("--jobs", type=_positive, metavar="N", help="threads (default: one per core)")
     sub.add_argument("--record", nargs="*", default=[], metavar="POPULATION", help="populations to keep, or: all")
     sub.add_argument("-o", "--output", metavar="RUN.npz", help="write logits and recorded spike counts")
 

@@ -30,7 +30,7 @@ from ganglion.comparison import Comparison
 from ganglion.errors import GanglionError, InputError, InternalError
 from ganglion.ir import Graph, dims, to_text
 from ganglion.ir.file import write_whole
-from ganglion.pipeline import array, labels_of
+from ganglion.samples import array, labels_of
 
 DONE, NO, BAD_INPUT = 0, 1, 2
 out = Console(highlight=False)
@@ -162,11 +162,23 @@ def simulate(a: argparse.Namespace) -> int:
     labels = labels_of(array(a.labels, "labels"), len(x)) if a.labels else None
     record: Any = "all" if a.record == ["all"] else a.record
     with _progress() as bar:
-        run = ganglion.simulate(net, x, engine=a.engine, record=record, progress=bar("simulating"))
+        run = ganglion.simulate(
+            net,
+            x,
+            engine=a.engine,
+            record=record,
+            kernel=a.kernel,
+            loops=a.loops,
+            jobs=a.jobs,
+            progress=bar("simulating"),
+        )
     accuracy = None if labels is None else float(np.mean(run.logits.reshape(len(x), -1).argmax(1) == labels))
-    table = Table("population", "shape", "spikes", "rate", title=f"{net.name}: {run.samples} samples, T = {run.steps}")
-    for name, spikes in run.spikes.items():
-        table.add_row(name, dims(net.typeof(name).shape), str(spikes), f"{run.rates[name]:.4f}")
+    table = Table(title=f"{escape(net.name)}: {run.samples} samples, T = {run.steps}")
+    for heading in ("population", "shape", "spikes", "rate", "synaptic operations"):
+        table.add_column(heading, justify="left" if heading in ("population", "shape") else "right")
+    for name, operations in run.operations.items():
+        spikes = (f"{run.spikes[name]:,}", f"{run.rates[name]:.4f}") if name in run.spikes else ("codes", "")
+        table.add_row(escape(name), dims(net.typeof(name).shape), *spikes, f"{operations:,}")
     if a.output:
         potentials = {f"{name}.potential": v for name, v in run.potentials.items()}
         file = io.BytesIO()
@@ -177,13 +189,20 @@ def simulate(a: argparse.Namespace) -> int:
         "steps": run.steps,
         "accuracy": accuracy,
         "spikes_per_sample": run.spikes_per_sample,
+        "operations_per_sample": run.operations_per_sample,
         "clipped": run.clipped,
-        "populations": [{"name": n, "spikes": s, "rate": run.rates[n]} for n, s in run.spikes.items()],
+        "populations": [
+            {"name": n, "spikes": s, "rate": run.rates[n], "operations": run.operations[n]}
+            for n, s in run.spikes.items()
+        ],
     }
     _give(a, result, table)
     if a.json != "-":
         shown = "" if accuracy is None else f"accuracy {100 * accuracy:.2f} %, "
-        out.print(f"{shown}{run.spikes_per_sample:.1f} spikes per sample")
+        out.print(
+            f"{shown}{run.spikes_per_sample:,.1f} spikes and "
+            f"{run.operations_per_sample:,.1f} synaptic operations per sample"
+        )
     return DONE
 
 

@@ -16,7 +16,8 @@ import numpy as np
 from ganglion.errors import GanglionWarning, InputError
 from ganglion.ir import Array, Graph, Spikes, Stage, size
 
-from .pipeline import emit, imported_network, labels_of, opened, simulate, whole
+from .pipeline import emit, imported_network, opened, simulate, whole
+from .samples import labels_of
 
 if TYPE_CHECKING:
     import onnx
@@ -174,9 +175,8 @@ def compare(
             GanglionWarning,
             stacklevel=2,
         )
-    tell("onnxruntime", 0, len(x))
-    logits = {"onnxruntime": frontend.run_onnxruntime(frontend.reference(model, options), x)}
-    tell("onnxruntime", len(x), len(x))
+    judge = frontend.reference(model, options)
+    logits = {"onnxruntime": frontend.run_onnxruntime(judge, x, progress=partial(tell, "onnxruntime"))}
     if logits["onnxruntime"].shape[1:] != (real.readout.shape or real.typeof(real.readout.name).shape):
         raise InputError(
             f"onnxruntime's output has shape {logits['onnxruntime'].shape}, the model's shape inference gives another",

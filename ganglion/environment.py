@@ -32,6 +32,11 @@ def doctor(lava_python: str | os.PathLike[str] | None = None) -> list[Finding]:
     if torch.ok is None:
         torch = Finding("torch", None, "not installed: only the torch front end and the examples need it")
     findings.append(torch)
+    numba = _package("numba", needed=False)
+    if numba.ok is None:
+        slower = "not installed: the simulator runs its inner loops in numpy, slower; pip install 'ganglion[fast]'"
+        numba = Finding("numba", None, slower)
+    findings.append(numba)
     findings.append(_lava(lava_python))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     enough = hard == resource.RLIM_INFINITY or hard >= MIN_FILES

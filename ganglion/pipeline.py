@@ -5,6 +5,7 @@ compose        one projection per pair of populations                 ir/passes/
 group          staircase -> Group Neuron of tau members               ir/passes/group.py
 schedule       levels, delays, windows of T steps                     ir/passes/schedule.py
 quantize       the target's integers                                  ir/passes/quantize.py
+choose_kernels with which arithmetic the simulator computes them      ir/passes/choose_kernels.py
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ import numpy as np
 
 from ganglion import targets
 from ganglion.errors import CompileError, InputError
-from ganglion.ir import Array, Graph, Stage, passes
+from ganglion.ir import Graph, Stage, passes
+from ganglion.ir.exact import Kernel
 from ganglion.ir.file import load, save
-from ganglion.simulator import Run
+from ganglion.samples import samples_of
+from ganglion.simulator import Loops, Run
 from ganglion.simulator import simulate as run_simulator
 
 if TYPE_CHECKING:
@@ -160,7 +163,7 @@ def imported_network(
         partial(passes.schedule, steps=steps, max_delay=None if target is None else target.max_delay),
     ]
     if target is not None:
-        path.append(partial(passes.quantize, target=target))
+        path += [partial(passes.quantize, target=target), passes.choose_kernels]
     # not kept in a variable: the weights of every stage may be gigabytes
     return passes.run(replace(frontend.import_model(model, options), source=checksum(model)), path, watch=watch)
 
@@ -185,10 +188,23 @@ def simulate(
     engine: Literal["layer", "step"] = "layer",
     record: Literal["all"] | Iterable[str] | None = None,
     lanes: int = 1,
+    kernel: Kernel | None = None,
+    loops: Loops | None = None,
+    jobs: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Run:
     """Send the samples `x` (N, *shape), in the model's real units, through `net`; see `ganglion.simulator.simulate`."""
-    return run_simulator(opened(net), samples_of(x), engine=engine, record=record, lanes=lanes, progress=progress)
+    return run_simulator(
+        opened(net),
+        samples_of(x),
+        engine=engine,
+        record=record,
+        lanes=lanes,
+        kernel=kernel,
+        loops=loops,
+        jobs=jobs,
+        progress=progress,
+    )
 
 
 def emit(
@@ -230,14 +246,6 @@ def whole(name: str, value: Any, least: int = 1) -> int:
     return number
 
 
-def samples_of(x: Any) -> Array:
-    """`x` as one array; `InputError` where it is a list whose samples differ in shape."""
-    try:
-        return np.asarray(x)
-    except ValueError as error:
-        raise InputError(f"the samples are not one array: {error}") from error
-
-
 def _names(drop: Sequence[str]) -> tuple[str, ...]:
     return (drop,) if isinstance(drop, str) else tuple(drop)
 
@@ -250,30 +258,4 @@ def _pair(values: Any) -> tuple[float, float]:
     return low, high
 
 
-def labels_of(labels: Any, n: int) -> Array:
-    """The first `n` labels as integers (n,); `InputError` where they are not one class per sample."""
-    classes = np.asarray(labels)[:n]
-    if classes.shape != (n,) or not np.issubdtype(classes.dtype, np.integer):
-        shape = np.asarray(labels).shape
-        raise InputError(f"the labels are {classes.dtype} of shape {shape}; expected {n} integers, one per sample")
-    return classes
-
-
-def array(path: str | PathLike[str], what: str) -> Array:
-    """The only array in a .npy or .npz file; `what` it is for goes into the error."""
-    try:
-        data = np.load(path, allow_pickle=False)
-    except OSError as error:
-        raise InputError(f"cannot read the {what} {path}: {error.strerror or error}") from error
-    except (ValueError, EOFError) as error:
-        message = f"cannot read the {what} {path}: it is not a NumPy file of numbers, or is cut off"
-        raise InputError(message, hint="give a .npy or .npz file") from error
-    if isinstance(data, np.ndarray):
-        return data
-    with data:
-        if len(data.files) != 1:
-            raise InputError(f"{path} holds {len(data.files)} arrays; expected one {what}")
-        return np.asarray(data[data.files[0]])
-
-
-__all__ = ["array", "check", "compile", "emit", "expand_clusters", "load", "opened", "save", "simulate"]
+__all__ = ["check", "compile", "emit", "expand_clusters", "load", "opened", "save", "simulate"]

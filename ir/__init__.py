@@ -9,7 +9,8 @@ file.py       the ONNX container
 linear/       linear maps on arrays, and composing them
 affine.py     a value between populations: a sum of linear maps and a bias
 interval.py   the proof that a membrane potential fits its width
-passes/       one file each: compose, group, schedule, quantize, expand_clusters
+exact.py      the proof that a simulator's arithmetic is exact
+passes/       one file each: compose, group, schedule, quantize, choose_kernels, expand_clusters
 """
 
 from __future__ import annotations

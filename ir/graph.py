@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, TypeVar
@@ -61,6 +61,7 @@ class Graph:
     notes: tuple[str, ...] = ()
     _index: dict[str, Op] = field(init=False, repr=False)
     _types: dict[str, Type] = field(init=False, repr=False)
+    _memo: dict[Any, Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         index: dict[str, Op] = {}
@@ -75,6 +76,7 @@ class Graph:
             index[op.name] = op
         object.__setattr__(self, "_index", index)
         object.__setattr__(self, "_types", types)
+        object.__setattr__(self, "_memo", {})
 
     def __getitem__(self, name: str) -> Op:
         return self._index[name]
@@ -99,6 +101,12 @@ class Graph:
     def consumers(self, name: str) -> list[Op]:
         """The ops that read the value `name`."""
         return [op for op in self.ops if name in op.inputs]
+
+    def derived(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What `make` gives, made once and kept for as long as the graph lives: an engine, for example."""
+        if key not in self._memo:
+            self._memo[key] = make()
+        return self._memo[key]
 
     def rebuild(self, ops: Sequence[Op], **changes: Any) -> Graph:
         """The same network with other ops; `changes` are other fields of the graph."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from ganglion.errors import InternalError
 
+from .exact import candidates, prove
 from .graph import Graph, Stage
 from .interval import potential_bounds
 from .ops import (
@@ -123,6 +124,21 @@ def membranes_fit(graph: Graph) -> Iterator[str]:
             yield f"the potential of '{op.name}' may reach [{low}, {high}]: more than {LIMIT} bits"
 
 
+def kernels_are_exact(graph: Graph) -> Iterator[str]:
+    """The kernel that a projection names, if any, computes it exactly, and its bound holds."""
+    for op in graph.of(Projection):
+        source = graph.typeof(op.inputs[0])
+        if not op.kernel:
+            continue
+        assert isinstance(source, Spikes)
+        if op.kernel not in candidates(op):
+            yield f"'{op.name}' cannot be computed by the kernel '{op.kernel}'"
+            continue
+        proof = prove(op, source)
+        if proof.bound > op.bound or proof.problem(op.kernel):
+            yield f"'{op.name}': {op.kernel} with the bound {op.bound} is not exact; the sums may reach {proof.bound}"
+
+
 def clusters_are_whole(graph: Graph) -> Iterator[str]:
     """Every cluster has one lateral inhibition over all its members, and they share input, bias and level."""
     for name, members in graph.clusters().items():
@@ -146,5 +162,6 @@ RULES: tuple[tuple[Stage, Callable[[Graph], Iterator[str]]], ...] = (
     (Stage.SCHEDULED, paths_are_balanced),
     (Stage.QUANTIZED, everything_is_integer),
     (Stage.QUANTIZED, membranes_fit),
+    (Stage.QUANTIZED, kernels_are_exact),
     (Stage.CLUSTERED, clusters_are_whole),
 )

@@ -2,11 +2,16 @@
 
 It can, because the delays are balanced: what a population receives in its window is exactly what its
 sources sent in theirs, so the pipeline is unrolled layer by layer.
+
+Values are (samples, steps, H, W, C), spike counts in one byte where they fit: what is constant over the window, the
+input, has one step. A layer is worked off in tiles, some rows of its map at a time, so that what the product and the
+scan need stays in the cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,8 +19,6 @@ import numpy as np
 from ganglion.ir import (
     Array,
     Cluster,
-    Conv2d,
-    Dense,
     Graph,
     GroupNeuron,
     Input,
@@ -23,75 +26,125 @@ from ganglion.ir import (
     LateralInhibition,
     MaxPool,
     Membrane,
-    OneToOne,
     Op,
     Projection,
     Readout,
-    Sparse,
     Spikes,
+    is_integer,
     per_channel,
+    size,
 )
+from ganglion.ir.exact import Kernel
 
-from . import arithmetic
+from . import arithmetic, layout
+from .crew import ALONE, Crew
+from .kernels import GroupScan, inner_loops
+from .synapses import Synapses
 
-Record = Callable[[str, Array], None]  # population, what it sent over the window (T, N, *shape)
+Record = Callable[[str, Array], None]  # population, what it sent over the window (N, T, H, W, C)
 
 
 class LayerEngine:
-    """One network, layer by layer. `values[name]` is what `name` sent over the window: (T, N, *shape)."""
+    """One network, layer by layer. It holds nothing of a run: threads may share it."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, kernel: Kernel | None = None, inner: ModuleType | None = None) -> None:
         self.graph = graph
-        self.deliver = {op.name: arithmetic.deliver(op, graph.typeof(op.inputs[0])) for op in graph.of(Projection)}
-        self.last_use = {name: op.name for op in graph.ops for name in op.inputs}
-        self.values: dict[str, Any] = {}
+        self.integer = all(is_integer(op.weight) for op in graph.of(Projection))
+        self.loops = inner if inner and self.integer else inner_loops(None if self.integer else "numpy")
+        self.dtype = np.dtype(np.int32 if self.integer else np.float64)
+        self.synapses = {op.name: Synapses(graph, op, self.loops, kernel) for op in _receivers(graph)}
+        self.scans = {
+            op.name: GroupScan(op, graph.typeof(op.name).shape, self.synapses[op.name].gain, self.dtype, self.loops)
+            for op in graph.of(GroupNeuron)
+        }
+        self.last_use = {name: op.name for op in graph.ops for name in self.reads(op)}
 
-    def run(self, codes: Array, record: Record) -> None:
-        """Send `codes` (N, *shape) through the network; what nothing needs any more is forgotten."""
-        self.values = {}
+    def reads(self, op: Op) -> Iterable[str]:
+        """The values that `op` needs: of a membrane, those of the sources of its projections."""
+        if op.name in self.synapses:
+            return self.synapses[op.name].sources
+        if isinstance(op, IntegrateFire):
+            return self.graph[op.inhibited_by].inputs[:1]
+        return op.inputs
+
+    @property
+    def uses_blas(self) -> bool:
+        """Whether any product is computed by BLAS, which has threads of its own."""
+        return any(synapses.uses_blas for synapses in self.synapses.values())
+
+    @property
+    def bytes_per_sample(self) -> int:
+        """The most that the spike counts of one sample take at a time, on the way through the network."""
+        held: dict[str, int] = {}
+        most = 1
         for op in self.graph.ops:
-            if isinstance(op, Input):
-                self.values[op.name] = np.broadcast_to(codes, (self.graph.steps, *codes.shape))
-            else:
-                self.values[op.name] = RULES[type(op)](self, op)
+            if isinstance(op, Projection):
+                continue
+            kind = self.graph.typeof(op.name)
+            wide = arithmetic.count_type(kind.high).itemsize if isinstance(kind, Spikes) and kind.low >= 0 else 4
+            held[op.name] = size(kind.shape) * wide * self.graph.steps
+            most = max(most, sum(held.values()))
+            held = {name: b for name, b in held.items() if self.last_use.get(name) != op.name}
+        return most
+
+    def run(self, codes: Array, record: Record, crew: Crew = ALONE) -> None:
+        """Send `codes` (N, *shape) through the network; what nothing needs any more is forgotten.
+
+        `crew` shares the tiles of each layer.
+        """
+        Window(self, codes, crew).run(record)
+
+
+class Window:
+    """A block of samples on its way through an engine. `values[name]` is what `name` sent: (N, T or 1, H, W, C)."""
+
+    def __init__(self, engine: LayerEngine, codes: Array, crew: Crew) -> None:
+        self.engine, self.graph, self.codes, self.crew = engine, engine.graph, codes, crew
+        self.values: dict[str, Array] = {}
+
+    def run(self, record: Record) -> None:
+        for op in self.graph.ops:
+            if isinstance(op, Projection):
+                continue  # its target asks for what arrives
+            self.values[op.name] = RULES[type(op)](self, op)
             if isinstance(op, LateralInhibition):  # only now have its members fired
                 for member in op.inputs:
                     record(member, self.values[member])
             elif not isinstance(op, IntegrateFire):
                 record(op.name, self.values[op.name])
-            for name in set(op.inputs):
-                if self.last_use[name] == op.name:
+            for name in set(self.engine.reads(op)):
+                if self.engine.last_use[name] == op.name:
                     del self.values[name]
 
-    def projection(self, op: Projection) -> Array:
-        counts = self.values[op.inputs[0]]
-        T, N = counts.shape[:2]
-        if counts.strides[0] == 0:  # direct coding: constant over the window, multiplied once
-            once = self.deliver[op.name](counts[0])
-            return np.broadcast_to(once, (T, *once.shape))
-        flat = self.deliver[op.name](counts.reshape(T * N, *counts.shape[2:]))
-        return flat.reshape(T, N, *flat.shape[1:])
+    def input(self, op: Input) -> Array:
+        codes = layout.channels_last(self.codes, op.shape)[:, None]
+        small = is_integer(codes) and op.low >= 0 and op.high < 256
+        return np.ascontiguousarray(codes, np.uint8 if small else codes.dtype)
 
     def drive(self, op: Membrane) -> Array:
-        """What each step adds to the membrane, input and bias: (T, N, *shape)."""
-        total = self.values[op.inputs[0]]
-        for name in op.inputs[1:]:
-            total = total + self.values[name]
+        """What each step adds to the membrane, input and bias: (N, T, H, W, C)."""
+        synapses = self.engine.synapses[op.name]
+        total, shift = synapses.drive(synapses.seen(self.values, fused=False), 0, synapses.extent[0])
+        total = total << shift if shift else total
         if op.bias is not None:
-            total = total + per_channel(op.bias, self.graph.typeof(op.name).shape)
-        return np.asarray(total)
+            shape = self.graph.typeof(op.inputs[0]).shape
+            total = total + layout.channels_last(np.broadcast_to(per_channel(op.bias, shape), shape), shape)
+        return np.broadcast_to(total, (len(total), self.graph.steps, *total.shape[2:]))
 
     def group_neuron(self, op: GroupNeuron) -> Array:
-        shape = self.graph.typeof(op.name).shape
-        thresholds, inhibition = arithmetic.rows(op.thresholds, shape), arithmetic.rows(op.inhibition, shape)
-        drive = self.drive(op)
-        counts = np.empty(drive.shape, arithmetic.count_type(op.members))
-        V = np.zeros(drive.shape[1:], drive.dtype)
-        for t in range(self.graph.steps):
-            V = V + drive[t]
-            counts[t] = arithmetic.fire(V, thresholds)
-            V = arithmetic.reset(V, counts[t], inhibition)
-        return counts
+        synapses, scan = self.engine.synapses[op.name], self.engine.scans[op.name]
+        H, W, C = synapses.extent
+        N, T = len(self.codes), self.graph.steps
+        out = np.empty((N, T, H * W, C), arithmetic.count_type(op.members))
+        skip, seen = synapses.skip(self.values), synapses.seen(self.values)
+        rows = synapses.tile(N * T, self.crew.size)
+
+        def tile(first: int) -> None:
+            drive, shift = synapses.drive(seen, first, min(rows, H - first))
+            scan(drive.reshape(*drive.shape[:2], -1, C), shift, skip, first * W, out)
+
+        self.crew.each(tile, range(0, H, rows))
+        return out.reshape(N, T, H, W, C)
 
     def member(self, op: IntegrateFire) -> Array:
         """Not its spikes yet: its drive, which all members of a cluster share."""
@@ -100,48 +153,62 @@ class LayerEngine:
 
     def lateral_inhibition(self, op: LateralInhibition) -> Array:
         """All members of the cluster through their window together."""
-        shape = self.graph.typeof(op.name).shape
-        weights = arithmetic.rows(op.weights, shape)
+        weights = np.broadcast_to(op.weights.reshape(len(op.inputs), -1), (len(op.inputs), self.channels(op)))
         members = [m for m in (self.graph[name] for name in op.inputs) if isinstance(m, IntegrateFire)]
         drive = self.values[op.inputs[0]]
         spikes = [np.empty(drive.shape, np.uint8) for _ in members]
-        V = [np.zeros(drive.shape[1:], drive.dtype) for _ in members]
+        V = [np.zeros(drive[:, 0].shape, drive.dtype) for _ in members]
         inhibition = np.zeros(drive.shape, drive.dtype)
         for t in range(self.graph.steps):
             for k, member in enumerate(members):
-                V[k] = V[k] + drive[t] + (inhibition[t - 1] if t else 0)
-                spikes[k][t] = arithmetic.fire(V[k], [per_channel(member.threshold, shape)])
-            inhibition[t] = -sum(w * s[t] for w, s in zip(weights, spikes, strict=True))
+                V[k] = V[k] + drive[:, t] + (inhibition[:, t - 1] if t else 0)
+                spikes[k][:, t] = arithmetic.fire(V[k], [member.threshold])
+            inhibition[:, t] = -sum(w * s[:, t] for w, s in zip(weights, spikes, strict=True))
         self.values.update(zip(op.inputs, spikes, strict=True))
         return inhibition
+
+    def channels(self, op: Op) -> int:
+        return self.graph.typeof(op.name).shape[0]
 
     def cluster(self, op: Cluster) -> Array:
         counts = [self.values[name] for name in op.inputs]
         return np.asarray(np.sum(counts, axis=0, dtype=arithmetic.count_type(len(counts))))
 
     def max_pool(self, op: MaxPool) -> Array:
-        kind = self.graph.typeof(op.name)
+        kind, synapses = self.graph.typeof(op.name), self.engine.synapses[op.name]
         assert isinstance(kind, Spikes)
-        drive = self.drive(op)
-        potential = np.cumsum(drive, axis=0, dtype=drive.dtype)
-        peak = arithmetic.window_maximum(op, potential.reshape(-1, *drive.shape[2:]))
-        peak = peak.reshape(*drive.shape[:2], *peak.shape[1:])
-        return np.diff(peak, axis=0, prepend=0).astype(arithmetic.spike_type(kind, peak))
+        counts = synapses.bare(self.values)
+        if counts is None:
+            counts = self.drive(op)
+        H, W, C = layout.extent(kind.shape)
+        out = np.empty((len(counts), self.graph.steps, H, W, C), arithmetic.spike_type(kind, counts))
+        window = (*op.kernel, *op.strides, *op.pads[:2], *op.dilations, W)
+        rows = -(-H // self.crew.size)
+
+        def tile(first: int) -> None:
+            self.engine.loops.max_pool(counts, window, first, min(rows, H - first), out)
+
+        self.crew.each(tile, range(0, H, rows))
+        return out
 
     def readout(self, op: Readout) -> Array:
         drive = self.drive(op)
-        return np.cumsum(drive, axis=0, dtype=drive.dtype)
+        return np.cumsum(drive, axis=1, dtype=drive.dtype)
 
 
-RULES: dict[type[Op], Callable[[LayerEngine, Any], Array]] = {
-    Dense: LayerEngine.projection,
-    Conv2d: LayerEngine.projection,
-    OneToOne: LayerEngine.projection,
-    Sparse: LayerEngine.projection,
-    GroupNeuron: LayerEngine.group_neuron,
-    IntegrateFire: LayerEngine.member,
-    LateralInhibition: LayerEngine.lateral_inhibition,
-    Cluster: LayerEngine.cluster,
-    MaxPool: LayerEngine.max_pool,
-    Readout: LayerEngine.readout,
+def _receivers(graph: Graph) -> Iterable[Membrane]:
+    """The membranes whose input has to be computed: of a cluster's members, which share it, the first."""
+    for op in graph.of(Membrane):
+        if not isinstance(op, IntegrateFire) or graph[op.inhibited_by].inputs[0] == op.name:
+            yield op
+
+
+RULES: dict[type[Op], Callable[[Window, Any], Array]] = {
+    Input: Window.input,
+    GroupNeuron: Window.group_neuron,
+    IntegrateFire: Window.member,
+    LateralInhibition: Window.lateral_inhibition,
+    Cluster: Window.cluster,
+    MaxPool: Window.max_pool,
+    Readout: Window.readout,
 }

@@ -5,23 +5,24 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Literal
 
 import numpy as np
 
 from ganglion.errors import GanglionWarning, InputError
-from ganglion.ir import Array, Graph, Input, MaxPool, Projection, Spikes, Stage, is_integer, size
+from ganglion.ir import Array, Graph, Projection, Spikes, Stage, is_integer
+from ganglion.ir.exact import MATRIX_KERNELS, Kernel
 
-from . import arithmetic
-from .layer import LayerEngine
+from .blocks import by_layer
+from .keeper import Keeper
+from .kernels import Loops
 from .step import StepEngine
 
 Engine = Literal["layer", "step"]
 Progress = Callable[[int, int], None]
 
-BLOCK_VALUES = 1 << 22  # values of one layer over all T steps that the layer engine holds at a time
 MAX_CLIPPED = 0.01  # share of input values outside the input's range beyond which they cannot be meant
+PIECE = 1 << 20  # input values that are looked at together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,10 @@ class Run:
     counts      for every recorded population, its spike counts: uint8 or int16 (T, N, *shape)
     potentials  the readout's membrane potential at every step, if recorded: int32 (T, N, *shape)
     rates       for every population, spikes per neuron and time-step, averaged over all samples
-    spikes      for every population, the number of spikes in all samples
+    spikes_by_step      for every population, the number of spikes in all samples at each local step: int64 (T,)
+    operations_by_step  for the input and every population, the synaptic operations that its spikes cause: int64 (T,).
+                        One is a spike that arrives at one synapse; n spikes of a cluster count n times, an input code
+                        once unless it is zero
     samples     N
     steps       T
     clipped     share of the input's values that lay outside its range
@@ -42,15 +46,31 @@ class Run:
     counts: dict[str, Array] = field(default_factory=dict)
     potentials: dict[str, Array] = field(default_factory=dict)
     rates: dict[str, float] = field(default_factory=dict)
-    spikes: dict[str, int] = field(default_factory=dict)
+    spikes_by_step: dict[str, Array] = field(default_factory=dict)
+    operations_by_step: dict[str, Array] = field(default_factory=dict)
     samples: int
     steps: int
     clipped: float
 
     @property
+    def spikes(self) -> dict[str, int]:
+        """For every population, the number of spikes in all samples."""
+        return {name: int(by_step.sum()) for name, by_step in self.spikes_by_step.items()}
+
+    @property
+    def operations(self) -> dict[str, int]:
+        """For the input and every population, the synaptic operations that its spikes cause in all samples."""
+        return {name: int(by_step.sum()) for name, by_step in self.operations_by_step.items()}
+
+    @property
     def spikes_per_sample(self) -> float:
         """Spikes of all populations together, per sample (a cluster sends one spike per member that fires)."""
         return sum(self.spikes.values()) / self.samples if self.samples else 0.0
+
+    @property
+    def operations_per_sample(self) -> float:
+        """Synaptic operations of the input and all populations together, per sample."""
+        return sum(self.operations.values()) / self.samples if self.samples else 0.0
 
     def __repr__(self) -> str:
         return (
@@ -66,17 +86,24 @@ def simulate(
     engine: Engine = "layer",
     record: Literal["all"] | Iterable[str] | None = None,
     lanes: int = 1,
+    kernel: Kernel | None = None,
+    loops: Loops | None = None,
+    jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Run:
     """Send the samples `x` (N, *shape), in the model's own real units, through the network.
 
-    `engine="layer"` computes all T steps of a layer at once; `"step"` is the definition, step by step
-    through the pipeline, in `lanes` independent copies. A network before quantisation runs in float64 and
-    takes its input unrounded; a quantised one runs in integers. `record` names the populations whose counts
-    are kept ("all": every one, and the readout's potential).
+    `engine="layer"` computes all T steps of a layer at once, in blocks of samples, so that memory does not grow with N
+    (`x` may be memory-mapped); `"step"` is the definition, step by step through the pipeline, in `lanes` independent
+    copies. A network before quantisation runs in float64 and takes its input unrounded; a quantised one runs in
+    integers. `record` names the populations whose counts are kept ("all": every one, and the readout's potential).
 
-    Raises `InputError` for a wrong shape, NaN, an unknown population, or when more than 1 % of the values
-    lie outside the input's range; fewer are clipped with a `GanglionWarning`.
+    Of the layer engine: `kernel` ("int8", "float32", "float64") computes all matrix products, by default the fastest
+    that is exact for each; `loops` ("numba", "numpy") runs the inner loops, by default numba's where it is installed;
+    `jobs` threads share the work, by default one per core. None of them changes a bit of the result.
+
+    Raises `InputError` for a wrong shape, NaN, an unknown population, a kernel that cannot be exact, or when more than
+    1 % of the values lie outside the input's range; fewer are clipped with a `GanglionWarning`.
     """
     if graph.stage < Stage.SCHEDULED:
         raise InputError(
@@ -84,26 +111,30 @@ def simulate(
         )
     if engine not in ("layer", "step"):
         raise InputError(f"unknown engine '{engine}'", hint="layer or step")
-    if lanes < 1:
-        raise InputError(f"{lanes} lanes; at least one is needed")
-    codes, clipped = encode(graph, np.asarray(x))
-    keeper = Keeper(graph, len(codes), names_to_record(graph, record))
+    if kernel not in (None, *MATRIX_KERNELS):
+        raise InputError(f"unknown kernel '{kernel}'", hint=" or ".join(MATRIX_KERNELS))
+    for name, value in (("lanes", lanes), ("jobs", 1 if jobs is None else jobs)):
+        if value < 1:
+            raise InputError(f"{value} {name}; at least one is needed")
+    x = np.asarray(x)
+    clipped = check_range(graph, x)
+    integer = is_integer_network(graph)
+    keeper = Keeper(graph, len(x), names_to_record(graph, record), integer)
     if engine == "step":
-        _by_step(graph, codes, keeper, min(lanes, max(len(codes), 1)), progress)
+        _by_step(graph, encode(graph, x), keeper, min(lanes, max(len(x), 1)), progress)
     else:
-        _by_layer(graph, codes, keeper, progress)
-    return keeper.result(clipped)
+        by_layer(graph, lambda part: encode(graph, x[part]), keeper, kernel, loops, jobs, progress)
+    return _finished(graph, keeper, clipped)
 
 
-def encode(graph: Graph, x: Array) -> tuple[Array, float]:
-    """The input as the network takes it: codes int32, or float64 before quantisation; and the share clipped.
-
-    Before quantisation the input is not rounded, unless the model itself rounds it.
-    """
+def check_range(graph: Graph, x: Array) -> float:
+    """The share of values of `x` that will be clipped. Raises or warns as `simulate` says, before any work."""
     source = graph.input
     if not is_integer_network(graph) and not source.saturate:
-        return source.real_codes(x), 0.0
-    codes, clipped = source.encode(x)
+        return 0.0
+    each = max(1, PIECE // max(int(np.prod(x.shape[1:])), 1))
+    clipped = sum(source.encode(x[i : i + each])[1] * len(x[i : i + each]) for i in range(0, max(len(x), 1), each))
+    clipped /= max(len(x), 1)
     if clipped and not source.saturate:
         low, high = source.real_range
         message = (
@@ -113,7 +144,18 @@ def encode(graph: Graph, x: Array) -> tuple[Array, float]:
         if clipped > MAX_CLIPPED:
             raise InputError(message, hint=f"compile with --input-range {np.min(x):.4g} {np.max(x):.4g}")
         warnings.warn(message + "; they were clipped", GanglionWarning, stacklevel=3)
-    return codes, clipped
+    return clipped
+
+
+def encode(graph: Graph, x: Array) -> Array:
+    """The input as the network takes it: codes int32, or float64 before quantisation.
+
+    Before quantisation the input is not rounded, unless the model itself rounds it.
+    """
+    source = graph.input
+    if not is_integer_network(graph) and not source.saturate:
+        return source.real_codes(x)
+    return source.encode(x)[0]
 
 
 def is_integer_network(graph: Graph) -> bool:
@@ -138,63 +180,20 @@ def names_to_record(graph: Graph, record: Literal["all"] | Iterable[str] | None)
     return names
 
 
-class Keeper:
-    """Keeps what was asked for of all that an engine computes, and counts the spikes of everything."""
-
-    def __init__(self, graph: Graph, samples: int, names: set[str]) -> None:
-        self.graph, self.samples = graph, samples
-        self.kept: dict[str, Array] = {}
-        self.native = graph.typeof(graph.readout.name).shape
-        self.logits = np.zeros((samples, *self.native))
-        self.populations = {op.name for op in graph.populations}
-        self.spikes = dict.fromkeys([op.name for op in graph.populations], 0)
-        real = not is_integer_network(graph)
-        for name in (op.name for op in graph.ops if op.name in names):
-            kind = graph.typeof(name)
-            if isinstance(kind, Spikes):
-                signed = kind.low < 0 or kind.high >= 1 << 15
-                dtype: np.dtype[np.generic] = np.dtype(np.int32) if signed else arithmetic.count_type(kind.high)
-                if real and isinstance(graph[name], (Input, MaxPool)):  # an unrounded input
-                    dtype = np.dtype(np.float64)
-            else:
-                dtype = np.dtype(np.float64) if real else np.dtype(np.int32)
-            self.kept[name] = np.zeros((graph.steps, samples, *kind.shape), dtype)
-
-    def put(self, name: str, t: int | slice, first: int, value: Array) -> None:
-        """`value` is what `name` sent at local step `t` (or all) for the samples from `first` on."""
-        axis = 0 if isinstance(t, int) else 1
-        room = self.samples - first
-        if room <= 0:
-            return
-        value = value[:room] if axis == 0 else value[:, :room]
-        there = slice(first, first + value.shape[axis])
-        if name in self.populations:
-            self.spikes[name] += int(value.sum(dtype=np.int64))
-        if name in self.kept:
-            self.kept[name][t, there] = value
-        last = value if axis == 0 else value[-1]
-        if name == self.graph.readout.name and (axis == 1 or t == self.graph.steps - 1):
-            self.logits[there] = last * self.graph.readout.unit / self.graph.steps
-
-    def put_window(self, first: int, name: str, value: Array) -> None:
-        """`value` (T, n, *shape) is what `name` sent over the window for the samples from `first` on."""
-        self.put(name, slice(None), first, value)
-
-    def result(self, clipped: float) -> Run:
-        """The finished run."""
-        steps, n = self.graph.steps, self.samples
-        neurons = {name: size(self.graph.typeof(name).shape) for name in self.spikes}
-        readout = self.graph.readout.name
-        return Run(
-            logits=self.logits.reshape(n, *(self.graph.readout.shape or self.native)),
-            counts={name: a for name, a in self.kept.items() if name != readout},
-            potentials={name: a for name, a in self.kept.items() if name == readout},
-            rates={name: s / (neurons[name] * steps * n) if n else 0.0 for name, s in self.spikes.items()},
-            spikes=self.spikes,
-            samples=n,
-            steps=steps,
-            clipped=clipped,
-        )
+def _finished(graph: Graph, keeper: Keeper, clipped: float) -> Run:
+    readout = graph.readout
+    populations = [op.name for op in graph.populations]
+    return Run(
+        logits=keeper.logits.reshape(keeper.samples, *(readout.shape or keeper.native)),
+        counts={name: a for name, a in keeper.kept.items() if name != readout.name},
+        potentials={name: a for name, a in keeper.kept.items() if name == readout.name},
+        rates={name: keeper.rate(name) for name in populations},
+        spikes_by_step={name: keeper.spikes[name] for name in populations},
+        operations_by_step=keeper.operations,
+        samples=keeper.samples,
+        steps=graph.steps,
+        clipped=clipped,
+    )
 
 
 def _by_step(graph: Graph, codes: Array, keeper: Keeper, lanes: int, progress: Progress | None) -> None:
@@ -209,14 +208,3 @@ def _by_step(graph: Graph, codes: Array, keeper: Keeper, lanes: int, progress: P
             keeper.put(name, t, lane * each + sample, whole[lane : lane + 1])
 
     StepEngine(graph).run(padded, put, progress)
-
-
-def _by_layer(graph: Graph, codes: Array, keeper: Keeper, progress: Progress | None) -> None:
-    widest = max(size(graph.typeof(op.name).shape) for op in graph.ops) * graph.steps
-    block = max(1, BLOCK_VALUES // widest)
-    engine = LayerEngine(graph)
-    for first in range(0, len(codes), block):
-        part = codes[first : first + block]
-        engine.run(part, partial(keeper.put_window, first))
-        if progress:
-            progress(min(first + block, len(codes)), len(codes))

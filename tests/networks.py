@@ -227,7 +227,9 @@ def scheduled(graph: Graph, steps: int, members: int) -> Graph:
 
 def quantized(graph: Graph, steps: int, members: int, target: str) -> Graph:
     """`graph` as an integer spiking network for `target`."""
-    return passes.run(scheduled(graph, steps, members), [partial(passes.quantize, target=targets.load(target))])
+    return passes.run(
+        scheduled(graph, steps, members), [partial(passes.quantize, target=targets.load(target)), passes.choose_kernels]
+    )
 
 
 @st.composite

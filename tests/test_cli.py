@@ -140,7 +140,8 @@ def test_dump_ir(files: Path) -> None:
     arguments = ["compile", str(files / "model.onnx"), "-o", str(files / "n.onnx"), "--steps", "1", "--members", "1"]
     assert main([*arguments, "--dump-ir", str(files / "ir")]) == 0
     names = [p.name for p in sorted((files / "ir").iterdir())]
-    assert names == ["0-import.txt", "1-compose.txt", "2-group.txt", "3-schedule.txt", "4-quantize.txt"]
+    steps = ("import", "compose", "group", "schedule", "quantize", "choose_kernels")
+    assert names == [f"{i}-{step}.txt" for i, step in enumerate(steps)]
 
 
 def test_check(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -215,7 +216,7 @@ def test_a_failed_compile_keeps_the_old_network(files: Path, net: Path) -> None:
 def test_a_difference_is_exit_code_1(files: Path, net: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     from ganglion.simulator import layer
 
-    original = layer.LayerEngine.group_neuron
+    original = layer.Window.group_neuron
     monkeypatch.setitem(layer.RULES, ganglion.ir.GroupNeuron, lambda self, op: original(self, op) * 0)
     assert main(["compare", str(files / "model.onnx"), str(net), "--input", str(files / "X.npy")]) == 1
     out = capsys.readouterr().out.replace("\n", " ")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .apply import adjoint, apply, pad, windows
 from .composition import add, compose, composed_synapses, place, restrict, select
+from .convolutions import repeated
 from .sparse import product, to_sparse
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "pad",
     "place",
     "product",
+    "repeated",
     "restrict",
     "select",
     "to_sparse",

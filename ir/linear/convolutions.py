@@ -153,3 +153,22 @@ def _first_channel(op: Conv2d) -> Array:
     """For every output channel, the first input channel of its group."""
     out, fan_in = op.weight.shape[:2]
     return np.asarray(np.arange(out) // (out // op.groups) * fan_in)
+
+
+def repeated(op: Conv2d) -> int:
+    """The side of the largest squares, aligned with strides and pads, in which all weights of the kernel are equal.
+
+    An average pool composed into a convolution leaves them; 1 where there are none.
+    """
+    if op.dilations != (1, 1) or op.upsample != (1, 1):
+        return 1
+    geometry = (*op.weight.shape[2:], *op.strides, *op.pads[:2])
+    if min(geometry) < 0:
+        return 1
+    for side in range(int(np.gcd.reduce(geometry)), 1, -1):
+        if not any(n % side for n in geometry):
+            out, fan_in, kh, kw = op.weight.shape
+            squares = op.weight.reshape(out, fan_in, kh // side, side, kw // side, side)
+            if (squares == squares[:, :, :, :1, :, :1]).all():
+                return side
+    return 1

@@ -25,6 +25,9 @@ class Projection(Op):
     `delay` is the extra delay in steps, beyond the one of every synapse. The result of the map (`map_shape`) lies in
     the channels `offset`, `offset + 1`, ... of the receiving membrane, which has `channels` of them (0: just those of
     the result); the others get nothing.
+
+    `kernel` is the simulator's arithmetic, chosen at compile time, and `bound` its proof: no partial sum of products is
+    larger (see `ganglion.ir.exact`).
     """
 
     weight: Array
@@ -32,6 +35,8 @@ class Projection(Op):
     delay: int = 0
     offset: int = 0
     channels: int = 0
+    kernel: str = ""
+    bound: int = 0
 
     def map_shape(self, shape: Shape) -> Shape:
         """The shape of the map's result for an input of `shape`; raises `CompileError` if it cannot be applied."""
@@ -53,6 +58,13 @@ class Projection(Op):
 
     def synapses(self, shape: Shape) -> int:
         """How many synapses the map has, padding included, for an input of `shape`."""
+        raise NotImplementedError
+
+    def fan_out(self, shape: Shape) -> Array:
+        """The synapses of each neuron of a source of `shape`: int64, of `shape` or (1, ...), to broadcast over it.
+
+        Places of a kernel that fall outside the map have no synapse; weights of zero have one.
+        """
         raise NotImplementedError
 
     def out_shape(self, shape: Shape) -> Shape:
@@ -116,6 +128,16 @@ class Selective(Projection):
             raise self.bug(f"takes channels that a source of {shape} does not have")
         return (len(self.take), *shape[1:])
 
+    def fan_out(self, shape: Shape) -> Array:
+        each, spatial = self.fan_out_of_seen(shape), (1,) * (len(shape) - 1)
+        if self.take is None:
+            return each
+        return np.asarray(np.bincount(self.take, minlength=shape[0]).reshape(-1, *spatial) * each)
+
+    def fan_out_of_seen(self, shape: Shape) -> Array:
+        """The synapses of each neuron that the map sees, int64 (1, ...): as many in all channels."""
+        return np.ones((1,) * len(shape), np.int64)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Dense(Projection):
@@ -133,6 +155,9 @@ class Dense(Projection):
 
     def synapses(self, shape: Shape) -> int:
         return self.weight.size
+
+    def fan_out(self, shape: Shape) -> Array:
+        return np.full((1,) * len(shape), len(self.weight), np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -188,6 +213,18 @@ class Conv2d(Selective):
         _, height, width = self.map_shape(shape)
         spread = self.upsample[0] * self.upsample[1]  # so many of the kernel's places meet a zero
         return -(-self.weight.size * height * width // spread)
+
+    def fan_out_of_seen(self, shape: Shape) -> Array:
+        rows, columns = (self._uses(shape, axis) for axis in (0, 1))
+        return np.asarray((rows[:, None] * columns)[None] * (len(self.weight) // self.groups))
+
+    def _uses(self, shape: Shape, axis: int) -> Array:
+        """How often each of the source's rows (`axis` 0) or columns (1) is read by one channel of the result."""
+        start = np.arange(self.map_shape(shape)[1 + axis]) * self.strides[axis] - self.pads[axis]
+        read = (start[:, None] + np.arange(self.weight.shape[2 + axis]) * self.dilations[axis]).ravel()
+        place, between = np.divmod(read, self.upsample[axis])
+        inside = (between == 0) & (place >= 0) & (place < shape[1 + axis])
+        return np.bincount(place[inside], minlength=shape[1 + axis]).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -274,3 +311,6 @@ class Sparse(Projection):
 
     def synapses(self, shape: Shape) -> int:
         return self.weight.size
+
+    def fan_out(self, shape: Shape) -> Array:
+        return np.bincount(self.index, minlength=int(np.prod(shape))).reshape(shape).astype(np.int64)

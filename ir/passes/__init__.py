@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .choose_kernels import choose_kernels
 from .compose import compose
 from .expand_clusters import expand_clusters
 from .group import group
@@ -9,4 +10,4 @@ from .quantize import quantize
 from .runner import Pass, run
 from .schedule import schedule
 
-__all__ = ["Pass", "compose", "expand_clusters", "group", "quantize", "run", "schedule"]
+__all__ = ["Pass", "choose_kernels", "compose", "expand_clusters", "group", "quantize", "run", "schedule"]

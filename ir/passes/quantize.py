@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from ganglion.ir import linear
 from ganglion.ir.graph import Graph, Stage
 from ganglion.ir.interval import Interval, bias_bounds, by_channel, current_bounds, window_bounds
 from ganglion.ir.ops import Array, Conv2d, Dense, GroupNeuron, MaxPool, Membrane, OneToOne, Op, Projection, per_channel
@@ -239,7 +240,11 @@ def quantize_projection(op: Projection, delta: Array, exponent: int, source: Spi
     """`op` with integer weights in units of delta * 2^exponent, delta () or (C,) over the receiving channels."""
     scale = op.part_of(delta * 2.0**exponent, source.shape)
     weight = np.asarray(op.scaled(1 / scale, source.shape))
-    if isinstance(op, (Conv2d, Dense)):
+    if isinstance(op, Conv2d):
+        side = linear.repeated(op)  # weights that are equal stay so, and the sum of their counts may be multiplied once
+        once = rounded_in_sum(weight[:, :, ::side, ::side])
+        return replace(op, weight=once.repeat(side, axis=2).repeat(side, axis=3), exponent=exponent)
+    if isinstance(op, Dense):
         return replace(op, weight=rounded_in_sum(weight), exponent=exponent)
     weight = np.rint(weight)
     return replace(op, weight=weight.astype(integer_type(weight)), exponent=exponent)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ganglion.errors import GanglionWarning, InputError, InternalError
 from ganglion.ir import Dense, Graph, Spikes, passes
-from ganglion.simulator import arithmetic, run, simulate
+from ganglion.simulator import arithmetic, simulate
 from tests import networks
 from tests.ir.test_quantize import small
 
@@ -64,17 +64,14 @@ def test_members_can_be_recorded_one_by_one(net: Graph) -> None:
 
 @given(networks.integer_networks(), st.integers(1, 9), st.integers(1, 5))
 @settings(max_examples=25, deadline=None)
-def test_lanes_and_blocks_change_nothing(net: Graph, samples: int, lanes: int) -> None:
+def test_lanes_change_nothing(net: Graph, samples: int, lanes: int) -> None:
     x = networks.samples(net, samples)
     expected = simulate(net, x, record="all", engine="step")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "BLOCK_VALUES", 1)
-        blocked = simulate(net, x, record="all")
-    for other in (blocked, simulate(net, x, record="all", engine="step", lanes=lanes)):
-        np.testing.assert_array_equal(other.logits, expected.logits)
-        assert other.spikes == expected.spikes
-        for name, counts in expected.counts.items():
-            np.testing.assert_array_equal(other.counts[name], counts)
+    other = simulate(net, x, record="all", engine="step", lanes=lanes)
+    np.testing.assert_array_equal(other.logits, expected.logits)
+    assert other.spikes == expected.spikes
+    for name, counts in expected.counts.items():
+        np.testing.assert_array_equal(other.counts[name], counts)
 
 
 def test_no_samples_at_all(net: Graph) -> None:
@@ -115,6 +112,12 @@ def test_bad_requests_are_refused(net: Graph) -> None:
         simulate(net, X, engine="fast")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="lanes"):
         simulate(net, X, lanes=0)
+    with pytest.raises(InputError, match="0 jobs"):
+        simulate(net, X, jobs=0)
+    with pytest.raises(InputError, match="unknown kernel 'int4'"):
+        simulate(net, X, kernel="int4")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="unknown loops 'c'"):
+        simulate(net, X, loops="c")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="has no time yet"):
         simulate(small(), X)
 

@@ -1,0 +1,97 @@
+"""What is kept of a run: logits, totals of spikes and synaptic operations, and the counts that were asked for."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+import numpy as np
+
+from ganglion.ir import Array, Graph, Input, MaxPool, Projection, Spikes, size
+
+from . import arithmetic, layout
+from .kernels import inner_loops
+
+
+class Keeper:
+    """Keeps what was asked for, and adds up the rest. Blocks of samples may come in any order, from any thread."""
+
+    def __init__(self, graph: Graph, samples: int, names: set[str], integer: bool) -> None:
+        self.graph, self.samples, self.integer = graph, samples, integer
+        self.loops = inner_loops() if integer else inner_loops("numpy")
+        self.lock = Lock()
+        self.kept = {op.name: self._room(op.name) for op in graph.ops if op.name in names}
+        self.native = graph.typeof(graph.readout.name).shape
+        self.logits = np.zeros((samples, *self.native))
+        self.fan_out: dict[str, Array] = graph.derived("fan out", lambda: _fan_out(graph))
+        self.spikes = {name: np.zeros(graph.steps, np.int64) for name in self.fan_out}
+        self.operations = {name: np.zeros(graph.steps, np.int64) for name in self.fan_out}
+
+    def _room(self, name: str) -> Array:
+        kind, T, N = self.graph.typeof(name), self.graph.steps, self.samples
+        dtype: np.dtype[np.generic] = np.dtype(np.int32 if self.integer else np.float64)
+        if isinstance(kind, Spikes) and (self.integer or not isinstance(self.graph[name], (Input, MaxPool))):
+            signed = kind.low < 0 or kind.high >= 1 << 15
+            dtype = np.dtype(np.int32) if signed else arithmetic.count_type(kind.high)
+        return np.zeros((T, N, *kind.shape), dtype)
+
+    def put(self, name: str, t: int, first: int, values: Array) -> None:
+        """`values` (n, *shape) is what `name` sent at local step `t` for the samples from `first` on."""
+        kind = self.graph.typeof(name).shape
+        self._put(name, slice(t, t + 1), first, layout.channels_last(values, kind)[:, None])
+
+    def put_window(self, first: int, name: str, values: Array) -> None:
+        """`values` (n, T or 1, H, W, C) is what `name` sent over the window for the samples from `first` on."""
+        self._put(name, slice(None), first, values)
+
+    def _put(self, name: str, t: slice, first: int, values: Array) -> None:
+        values = values[: max(self.samples - first, 0)]
+        there = slice(first, first + len(values))
+        if name in self.spikes and len(values):
+            self._count(name, t, values)
+        if name in self.kept:
+            shape = self.graph.typeof(name).shape
+            self.kept[name][t, there] = np.moveaxis(layout.channels_first(values, shape), 1, 0)
+        if name == self.graph.readout.name and t.stop in (None, self.graph.steps):
+            potential = layout.channels_first(values[:, -1], self.native)
+            self.logits[there] = potential * self.graph.readout.unit / self.graph.steps
+
+    def _count(self, name: str, t: slice, values: Array) -> None:
+        """Add the spikes of `values` (n, T or 1, H, W, C), and the synaptic operations that they cause.
+
+        An input code is one graded spike, unless it is zero.
+        """
+        if name == self.graph.input.name:
+            values = (values != 0).view(np.uint8)
+        counts = np.ascontiguousarray(values).reshape(*values.shape[:2], -1, values.shape[-1])
+        total = self.loops.totals(counts)
+        fan = self.fan_out[name]
+        if fan.shape[1] == 1:
+            operations = total @ fan[:, 0]
+        else:
+            operations = counts.sum(axis=0, dtype=np.int64).reshape(counts.shape[1], -1) @ fan.ravel()
+        with self.lock:
+            self.spikes[name][t] += total.sum(axis=1)
+            self.operations[name][t] += operations
+
+    def rate(self, name: str) -> float:
+        """Spikes per neuron and time-step, over all samples."""
+        spikes = int(self.spikes[name].sum())
+        slots = size(self.graph.typeof(name).shape) * self.graph.steps * self.samples
+        return spikes / slots if slots else 0.0
+
+
+def _fan_out(graph: Graph) -> dict[str, Array]:
+    """The synapses behind every neuron of the input and of every population.
+
+    (places, C), or (places, 1) where all channels have as many.
+    """
+    found = {}
+    for name in (graph.input.name, *(op.name for op in graph.populations)):
+        shape = graph.typeof(name).shape
+        total = np.zeros((1, *shape[1:]), np.int64)
+        for op in graph.consumers(name):
+            if isinstance(op, Projection):
+                total = total + op.fan_out(shape)
+        H, W, _ = layout.extent(shape)
+        found[name] = np.moveaxis(total, 0, -1).reshape(H * W, -1)
+    return found

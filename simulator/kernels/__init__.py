@@ -1,0 +1,16 @@
+"""How the layer engine computes what arrives through a projection, and when Group Neurons fire.
+
+arrays.py       the inner loops in numpy
+compiled.py     the same, compiled by numba
+products.py     matrix products: bytes (onnxruntime), float32 and float64 (BLAS)
+projections.py  one class per kind of projection; which kernel it gets
+neurons.py      the scan of Group Neurons over their window
+"""
+
+from __future__ import annotations
+
+from .loops import Loops, inner_loops
+from .neurons import GroupScan
+from .projections import Delivery, delivery
+
+__all__ = ["Delivery", "GroupScan", "Loops", "delivery", "inner_loops"]
