@@ -1,0 +1,114 @@
+"""Blocks on the workers of a Dask cluster. The scheduler keeps what every block needs until it is done, so that what a
+lost worker had, another does again.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+from ganglion.errors import EngineError, GanglionError
+from ganglion.ir import Array, Graph
+from ganglion.ir.file import from_bytes, to_bytes
+from ganglion.version import __version__
+
+from .blocks import Result, measure
+from .task import Task
+
+PATIENCE = 10.0  # seconds for the scheduler to answer, and for it to have a worker
+RETRIES = 3  # of a block that failed; one whose worker was lost is not counted
+AHEAD = 2  # blocks on their way per thread of the workers
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Any]:
+    """A client of the scheduler at `address`, whose workers are there and have this ganglion.
+
+    Raises `EngineError` otherwise.
+    """
+    try:
+        distributed: Any = importlib.import_module("distributed")
+    except ImportError:
+        raise EngineError(
+            "a Dask cluster needs the package distributed, which is not installed",
+            hint="pip install 'ganglion[cluster]'",
+        ) from None
+    try:
+        client = distributed.Client(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise EngineError(
+            f"no Dask scheduler answers at {address}",
+            hint="start one (dask scheduler), and give its address, tcp://...",
+        ) from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except TimeoutError:
+            hint = f"start some: dask worker {address}"
+            raise EngineError(f"the Dask scheduler at {address} has no workers", hint=hint) from None
+        for worker, version in client.run(version_here, on_error="return").items():
+            if version != __version__:
+                found = f"ganglion {version}" if isinstance(version, str) else f"no ganglion ({version})"
+                hint = "install the same on all machines"
+                raise EngineError(f"the worker {worker} has {found}; here is {__version__}", hint=hint)
+        yield client
+
+
+def version_here() -> str:
+    """The version of ganglion on the worker that is asked."""
+    return __version__
+
+
+def run(client: Any, tasks: Iterable[Task], jobs: int | None) -> Iterator[tuple[Task, Result]]:
+    """The tasks with their results, as they are done; `tasks` is asked for the next when the workers need more.
+
+    Raises what a block raised, or `EngineError` where the cluster failed.
+    """
+    distributed: Any = importlib.import_module("distributed")
+    dask: Any = importlib.import_module("dask")
+    done = distributed.as_completed([], loop=client.loop)
+    under_way: dict[Any, Task] = {}
+    network: tuple[Graph, Any] | None = None
+    for task in tasks:
+        # the scheduler must hold networks and samples: scattered, they would be lost with a worker
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "2 GiB"}):
+            if network is None or network[0] is not task.net:
+                network = task.net, client.submit(bytes, to_bytes(task.net), pure=False, retries=RETRIES)
+            future = client.submit(
+                measure_on_worker, network[1], task.samples(), jobs or 1, pure=False, retries=RETRIES
+            )
+        under_way[future] = task
+        done.add(future)
+        while len(under_way) >= max(4, AHEAD * sum(client.nthreads().values())):
+            yield _next(done, under_way)
+    network = None
+    while under_way:
+        yield _next(done, under_way)
+
+
+def _next(done: Any, under_way: dict[Any, Task]) -> tuple[Task, Result]:
+    future = next(done)
+    task = under_way.pop(future)
+    try:
+        return task, future.result()
+    except GanglionError:
+        raise
+    except Exception as error:  # Dask's have no common base of their own
+        kind = type(error).__name__
+        raise EngineError(
+            f"the Dask cluster failed at samples {task.block.first} to {task.block.stop - 1}: {kind}: {error}",
+            hint="what was done is kept where there is a store; start the sweep again",
+        ) from error
+
+
+def measure_on_worker(network: bytes, x: Array, jobs: int) -> Result:
+    """`measure`, for a network as its container."""
+    return measure(_opened(network), x, jobs)
+
+
+@lru_cache(maxsize=2)
+def _opened(network: bytes) -> Graph:
+    return from_bytes(network, "the network that was sent")

@@ -1,0 +1,254 @@
+"""sweep: what is computed, and where it comes from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ganglion.errors import CompileError, InputError
+from ganglion.ir import Array, Graph, fingerprint
+from ganglion.pipeline import checksum, chip_of, for_setting, import_options, labels_of, samples_of, whole
+from ganglion.targets import Target
+from ganglion.version import __version__
+
+from . import cluster
+from .blocks import Block, Result, block_size, cut
+from .result import Row, Sweep
+from .settings import Members, Networks, Setting, settings_of
+from .store import Store
+from .task import Task, run_here
+
+if TYPE_CHECKING:
+    import onnx
+
+    from ganglion.frontend import Options
+
+    Model = onnx.ModelProto | str | PathLike[str]
+
+REFERENCE_BYTES = 256 << 20  # of samples that onnxruntime is given at a time
+Tell = Callable[[str, int, int], None]
+
+
+@dataclass(eq=False)
+class Run:
+    """One network in T = `steps` steps; `results` by block, as they come; `settings` are read from it."""
+
+    steps: int
+    settings: list[Setting] = field(default_factory=list)
+    results: dict[Block, Result] = field(default_factory=dict)
+
+    @property
+    def done(self) -> int:
+        """Samples times settings."""
+        return sum(map(len, self.results)) * len(self.settings)
+
+    def row(self, setting: Setting, blocks: Sequence[Block], labels: Array | None, ann: Array) -> Row:
+        """What the first steps of the run say of `setting`."""
+        ordered = [self.results[block] for block in blocks]
+        chosen = np.concatenate([r.classes[setting.steps - 1] for r in ordered])
+        return Row(
+            steps=setting.steps,
+            members=setting.members,
+            accuracy=None if labels is None else float(np.mean(chosen == labels)),
+            agreement=float(np.mean(chosen == ann)),
+            spikes_per_sample=sum(int(r.spikes[: setting.steps].sum()) for r in ordered) / len(chosen),
+            operations_per_sample=sum(int(r.operations[: setting.steps].sum()) for r in ordered) / len(chosen),
+            seconds=sum(r.seconds for r in ordered),
+            run_steps=self.steps,
+        )
+
+
+def sweep(
+    model: Model,
+    x: Any,
+    labels: Any = None,
+    *,
+    steps: Sequence[int] = (1, 2, 4, 8),
+    members: Sequence[Members] = (1, 2, 4, 8),
+    target: str | PathLike[str] | Target = "loihi2",
+    store: str | PathLike[str] | None = None,
+    scheduler: str | None = None,
+    jobs: int | None = None,
+    block: int | None = None,
+    input_range: tuple[float, float] | None = None,
+    input_step: float | None = None,
+    calibration: Any = None,
+    calibration_method: Literal["mse", "percentile", "max"] = "mse",
+    calibration_granularity: Literal["layer", "channel"] = "channel",
+    percentile: float = 99.99,
+    drop: Sequence[str] = (),
+    output: str | None = None,
+    progress: Tell | None = None,
+) -> Sweep:
+    """Compile `model` for every T in `steps` and every tau in `members`, and send the samples `x` through each network.
+
+    x, labels  the samples (N, *shape) in the model's real units, which may be a memory-mapped file; and the right
+               class of each, if known: an int (N,)
+    store      a folder for the results of finished blocks of samples; there already, they are not computed again
+    scheduler  the address of a Dask scheduler ("tcp://host:8786"), whose workers compute the blocks
+    jobs       threads that compute one block, as for `simulate`; on a cluster by default one
+    block      samples in a block; by default seconds of work
+    progress   called with (what, done, all)
+
+    The other options are those of `compile`. A network is simulated once for all settings in which it is the same bit
+    by bit: with a constant input and membranes that begin at 0, the first steps of a window are a shorter window. A
+    setting that `target` cannot hold becomes a row with a `problem`.
+
+    Raises `CompileError` where the model cannot be compiled at all, `InputError` for unusable options or arrays,
+    `EngineError` where the cluster is missing or fails.
+    """
+    settings = settings_of(steps, members)
+    chip = chip_of(target)
+    if chip is None:
+        raise InputError("a sweep is of integer networks: it needs a target")
+    x = samples_of(x)
+    if not x.size:
+        raise InputError("there are no samples to sweep with")
+    classes = None if labels is None else labels_of(labels, len(x))
+    jobs, block = (None if n is None else whole(name, n) for name, n in (("jobs", jobs), ("block", block)))
+    tell = progress or (lambda what, done, total: None)
+    options = import_options(
+        input_range=input_range,
+        input_step=input_step,
+        calibration=calibration,
+        calibration_method=calibration_method,
+        calibration_granularity=calibration_granularity,
+        percentile=percentile,
+        drop=drop,
+        output=output,
+        progress=partial(tell, "calibration"),
+    )
+    for setting in settings:
+        for_setting(options, steps=setting.steps, members=setting.tau)  # no error in the middle of the work
+    kept = None if store is None else Store(Path(store), __version__)
+    with ExitStack() as stack:
+        client = None
+        if scheduler is not None:
+            client = stack.enter_context(cluster.connected(scheduler))
+        job = Job(Networks(model, options, chip), settings, x, kept, tell, block)
+        ann = job.reference(model, options)
+        results = run_here(job.tasks(), jobs) if client is None else cluster.run(client, job.tasks(), jobs)
+        for task, result in results:
+            job.take(task, result)
+    if len(job.problems) == len(settings):
+        raise job.problems[settings[0]]
+    rows = [
+        job.run_of[s].row(s, job.blocks, classes, ann)
+        if s in job.run_of
+        else Row(steps=s.steps, members=s.members, problem=_in_a_line(job.problems[s]))
+        for s in settings
+    ]
+    return Sweep(
+        model=job.name,
+        target=chip.name,
+        samples=len(x),
+        ann_accuracy=None if classes is None else float(np.mean(ann == classes)),
+        runs=len(job.runs),
+        rows=rows,
+    )
+
+
+def _in_a_line(error: CompileError) -> str:
+    return f"{error.message}; {error.hint}" if error.hint else error.message
+
+
+class Job:
+    """A sweep under way: gives the tasks that are left, takes their results."""
+
+    def __init__(
+        self,
+        networks: Networks,
+        settings: list[Setting],
+        x: Array,
+        store: Store | None,
+        tell: Tell,
+        samples: int | None,
+    ) -> None:
+        self.networks, self.settings, self.x, self.store, self.tell = networks, settings, x, store, tell
+        first = networks.composed(settings[0])
+        self.name, self.origin = first.name, fingerprint(first)
+        self.blocks = list(cut(first.input, x, samples or block_size(first, x)))
+        self.run_of: dict[Setting, Run] = {}
+        self.runs: dict[tuple[str, int], Run] = {}  # by the network's fingerprint and T
+        self.problems: dict[Setting, CompileError] = {}
+
+    def reference(self, model: Model, options: Options) -> Array:
+        """The classes that the model itself gives in onnxruntime, (N,), from the store where they are there."""
+        from ganglion import frontend
+
+        inputs = [checksum(model), self.origin, list(options.drop), options.output]  # `origin`: weights in files beside
+        network = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
+        everything = Block(0, len(self.x), hashlib.sha256("".join(b.digest for b in self.blocks).encode()).hexdigest())
+        found = self.store.find(network, 1, everything) if self.store is not None else None
+        if found is not None:
+            return np.asarray(found.classes[0])
+        start = time.perf_counter()
+        source = frontend.reference(model, options)
+        size = max(1, REFERENCE_BYTES // self.x[:1].nbytes)
+        parts = []
+        for first in range(0, len(self.x), size):
+            logits = frontend.run_onnxruntime(source, self.x[first : first + size])
+            parts.append(logits.reshape(len(logits), -1).argmax(axis=1))
+            self.tell("onnxruntime", first + len(logits), len(self.x))
+        classes: Array = np.concatenate(parts).astype(np.int32)
+        if self.store is not None:
+            none = np.zeros(1, np.int64)
+            self.store.keep(network, 1, everything, Result(classes[None], none, none, time.perf_counter() - start))
+        return classes
+
+    def tasks(self) -> Iterator[Task]:
+        """The work that is left; compiles a network when its turn comes.
+
+        The longest window of a tau comes first, so that the shorter ones can be read from it.
+        """
+        order = {m: i for i, m in enumerate(dict.fromkeys(s.members for s in self.settings))}
+        for setting in sorted(self.settings, key=lambda s: (order[s.members], -s.steps)):
+            try:
+                net = self.networks.compiled(setting)
+            except CompileError as error:
+                self.problems[setting] = error
+                self._progress()
+                continue
+            network = fingerprint(net)
+            run = next((r for (n, t), r in self.runs.items() if n == network and t >= setting.steps), None)
+            if run is not None:
+                self._attach(setting, run)
+            else:
+                run = self.runs[network, setting.steps] = Run(setting.steps)
+                self._attach(setting, run)
+                yield from self._missing(run, network, net)
+
+    def _missing(self, run: Run, network: str, net: Graph) -> Iterator[Task]:
+        for block in self.blocks:
+            found = None if self.store is None else self.store.find(network, net.steps, block)
+            if found is None:
+                yield Task(network, net, block, self.x)
+            else:
+                run.results[block] = found
+                self._progress()
+
+    def take(self, task: Task, result: Result) -> None:
+        """Count the result of a task, and keep it."""
+        if self.store is not None:
+            self.store.keep(task.network, task.net.steps, task.block, result)
+        self.runs[task.network, task.net.steps].results[task.block] = result
+        self._progress()
+
+    def _attach(self, setting: Setting, run: Run) -> None:
+        self.run_of[setting] = run
+        run.settings.append(setting)
+        self._progress()
+
+    def _progress(self) -> None:
+        done = sum(run.done for run in self.runs.values()) + len(self.problems) * len(self.x)
+        self.tell("simulating", done, len(self.settings) * len(self.x))
