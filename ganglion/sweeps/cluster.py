@@ -4,8 +4,10 @@ lost worker had, another does again.
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -36,17 +38,17 @@ def connected(address: str) -> Iterator[Any]:
             "a Dask cluster needs the package distributed, which is not installed",
             hint="pip install 'ganglion[cluster]'",
         ) from None
-    try:
-        client = distributed.Client(address, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
+    try:  # first, since a client that fails to connect takes its time to give up
+        with ThreadPoolExecutor(1) as thread:  # the caller's may run an event loop of its own, as notebooks do
+            thread.submit(asyncio.run, _answers(address)).result()
+    except (OSError, ValueError, TypeError, asyncio.TimeoutError) as error:
         raise EngineError(
-            f"no Dask scheduler answers at {address}",
-            hint="start one (dask scheduler), and give its address, tcp://...",
+            f"no Dask scheduler answers at {address}", hint="start one (dask scheduler) and give its address, tcp://..."
         ) from error
-    with client:
+    with distributed.Client(address, timeout=PATIENCE, set_as_default=False) as client:
         try:
             client.wait_for_workers(1, timeout=PATIENCE)
-        except TimeoutError:
+        except (TimeoutError, asyncio.TimeoutError):
             hint = f"start some: dask worker {address}"
             raise EngineError(f"the Dask scheduler at {address} has no workers", hint=hint) from None
         for worker, version in client.run(version_here, on_error="return").items():
@@ -55,6 +57,14 @@ def connected(address: str) -> Iterator[Any]:
                 hint = "install the same on all machines"
                 raise EngineError(f"the worker {worker} has {found}; here is {__version__}", hint=hint)
         yield client
+
+
+async def _answers(address: str) -> None:
+    comm: Any = importlib.import_module("distributed.comm")
+    security = importlib.import_module("distributed.security").Security()
+    connecting = comm.connect(address, timeout=PATIENCE, **security.get_connection_args("client"))
+    connection = await asyncio.wait_for(connecting, PATIENCE)  # what is no scheduler may accept and say nothing
+    await connection.close()
 
 
 def version_here() -> str:

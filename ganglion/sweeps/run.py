@@ -174,8 +174,11 @@ class Job:
         tell: Tell,
         samples: int | None,
     ) -> None:
-        self.networks, self.settings, self.x, self.store, self.tell = networks, settings, x, store, tell
-        first = networks.composed(settings[0])
+        self.networks, self.x, self.store, self.tell = networks, x, store, tell
+        # tau by tau, and the longest window first, so that the shorter ones can be read from it
+        order = {m: i for i, m in enumerate(dict.fromkeys(s.members for s in settings))}
+        self.settings = sorted(settings, key=lambda s: (order[s.members], -s.steps))
+        first = networks.composed(self.settings[0])
         self.name, self.origin = first.name, fingerprint(first)
         self.blocks = list(cut(first.input, x, samples or block_size(first, x)))
         self.run_of: dict[Setting, Run] = {}
@@ -207,12 +210,8 @@ class Job:
         return classes
 
     def tasks(self) -> Iterator[Task]:
-        """The work that is left; compiles a network when its turn comes.
-
-        The longest window of a tau comes first, so that the shorter ones can be read from it.
-        """
-        order = {m: i for i, m in enumerate(dict.fromkeys(s.members for s in self.settings))}
-        for setting in sorted(self.settings, key=lambda s: (order[s.members], -s.steps)):
+        """The work that is left; compiles a network when its turn comes."""
+        for setting in self.settings:
             try:
                 net = self.networks.compiled(setting)
             except CompileError as error:

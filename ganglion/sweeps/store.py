@@ -78,7 +78,7 @@ class Store:
             path = self.folder / f"{stem}-{length}.npz"
             try:
                 return self._read(path, self._key(network, length, block), length, len(block))
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+            except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
                 warnings.warn(f"{path} is damaged: computed again", GanglionWarning, stacklevel=2)
         return None
 
@@ -102,7 +102,7 @@ class Store:
         return f"{self.version} {network} {block.digest} {steps}"
 
     def _read(self, path: Path, key: str, steps: int, samples: int) -> Result | None:
-        with np.load(path, allow_pickle=False) as data:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as data:
             classes, spikes, operations = data["classes"], data["spikes"], data["operations"]
             found, seconds = str(data["key"]), float(data["seconds"])
         if found != key:
