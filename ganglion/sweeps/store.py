@@ -27,37 +27,16 @@ DIGITS = 24  # of a fingerprint in a file's name
 
 
 class Store:
-    """A folder of results. Files appear whole or not at all, so that two sweeps may share one.
+    """A folder of results, made when there is a first one. Files appear whole or not at all, so that two sweeps may
+    share one.
 
     Raises `InputError` where `folder` is something else.
     """
 
     def __init__(self, folder: Path, version: str) -> None:
         self.folder, self.version = folder, version
-        mark = folder / MARK
-        try:
-            folder.mkdir(exist_ok=True)
-            names = [p.name for p in folder.iterdir() if p.suffix != ".part"]
-            form = json.loads(mark.read_text(encoding="utf-8")) if mark.name in names else None
-        except FileExistsError:
-            raise InputError(f"{folder} is not a folder", hint="--store takes a folder") from None
-        except FileNotFoundError:
-            hint = "create it first"
-            raise InputError(f"cannot make {folder}: there is no folder {folder.parent}", hint=hint) from None
-        except OSError as error:
-            raise InputError(f"cannot use the folder {folder}: {error.strerror}") from error
-        except ValueError:
-            raise InputError(f"{mark} is damaged", hint="remove the folder, or name another: --store DIR") from None
-        if names and form is None:
-            raise InputError(
-                f"{folder} holds other files, and no results of a sweep", hint="name another folder: --store DIR"
-            )
-        if form not in (None, {"format": FORMAT}):
-            raise InputError(
-                f"{folder} was written by another version of ganglion", hint="name another folder: --store DIR"
-            )
-        if form is None:
-            write_whole(mark, json.dumps({"format": FORMAT}).encode())
+        names = self._names()
+        self.marked = MARK in names
         self.known: dict[str, list[int]] = {}  # T of the results there are, rising, by the name without it
         for name in names:
             stem, _, steps = name.removesuffix(".npz").rpartition("-")
@@ -65,6 +44,30 @@ class Store:
                 self.known.setdefault(stem, []).append(int(steps))
         for lengths in self.known.values():
             lengths.sort()
+
+    def _names(self) -> list[str]:
+        """The files in the folder, which must be a store's, or empty, or not there."""
+        elsewhere = "name another folder: --store DIR"
+        mark = self.folder / MARK
+        try:
+            if not self.folder.exists() and self.folder.resolve().parent.is_dir():
+                return []
+            names = [p.name for p in self.folder.iterdir() if p.suffix != ".part"]
+            form = json.loads(mark.read_text(encoding="utf-8")) if MARK in names else None
+        except NotADirectoryError:
+            raise InputError(f"{self.folder} is not a folder", hint="--store takes a folder") from None
+        except FileNotFoundError:
+            hint = "create it first"
+            raise InputError(f"cannot make {self.folder}: there is no folder {self.folder.parent}", hint=hint) from None
+        except OSError as error:
+            raise InputError(f"cannot use the folder {self.folder}: {error.strerror}") from error
+        except ValueError:
+            raise InputError(f"{mark} is damaged", hint=f"remove the folder, or {elsewhere}") from None
+        if names and form is None:
+            raise InputError(f"{self.folder} holds other files, and no results of a sweep", hint=elsewhere)
+        if form not in (None, {"format": FORMAT}):
+            raise InputError(f"{self.folder} was written by another version of ganglion", hint=elsewhere)
+        return names
 
     def find(self, network: str, steps: int, block: Block) -> Result | None:
         """What the network did with the block in `steps` steps or more; None where that is not known.
@@ -84,6 +87,13 @@ class Store:
 
     def keep(self, network: str, steps: int, block: Block, result: Result) -> None:
         """Write what the network did with the block."""
+        if not self.marked:
+            try:
+                self.folder.mkdir(exist_ok=True)
+            except OSError as error:
+                raise InputError(f"cannot make {self.folder}: {error.strerror}") from error
+            write_whole(self.folder / MARK, json.dumps({"format": FORMAT}).encode())
+            self.marked = True
         file = io.BytesIO()
         np.savez(
             file,
