@@ -9,7 +9,8 @@ import numpy as np
 
 from .graph import Graph
 
-ASIDE = ("origin", "interval")  # where an op came from, and what is proved of it: neither moves a spike
+# where an op came from, what is proved of it, and with which exact arithmetic it is computed: none moves a spike
+ASIDE = ("origin", "interval", "kernel", "bound")
 
 
 def fingerprint(graph: Graph) -> str:

@@ -77,7 +77,9 @@ def _panels(sweep: Sweep, left: Axes, right: Axes) -> None:
         look = {
             "color": shades[i],
             "marker": MARKERS[i % len(MARKERS)],
-            "markersize": 5,
+            "markersize": 7,
+            "markeredgecolor": "white",
+            "markeredgewidth": 0.8,
             "linewidth": 1.6,
             "label": "L" if tau == "levels" else str(tau),
         }
