@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
@@ -41,11 +42,12 @@ def connected(address: str) -> Iterator[Any]:
     try:  # first, since a client that fails to connect takes its time to give up
         with ThreadPoolExecutor(1) as thread:  # the caller's may run an event loop of its own, as notebooks do
             thread.submit(asyncio.run, _answers(address)).result()
+        client = distributed.Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError, TypeError, asyncio.TimeoutError) as error:
         raise EngineError(
             f"no Dask scheduler answers at {address}", hint="start one (dask scheduler) and give its address, tcp://..."
         ) from error
-    with distributed.Client(address, timeout=PATIENCE, set_as_default=False) as client:
+    with _quiet(), client:
         try:
             client.wait_for_workers(1, timeout=PATIENCE)
         except (TimeoutError, asyncio.TimeoutError):
@@ -57,6 +59,18 @@ def connected(address: str) -> Iterator[Any]:
                 hint = "install the same on all machines"
                 raise EngineError(f"the worker {worker} has {found}; here is {__version__}", hint=hint)
         yield client
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the tracebacks that Dask prints where a scheduler is lost: the error says it."""
+    log = logging.getLogger("distributed.client")
+    level = log.level
+    log.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 async def _answers(address: str) -> None:
@@ -77,33 +91,42 @@ def run(client: Any, tasks: Iterable[Task], jobs: int | None) -> Iterator[tuple[
 
     Raises what a block raised, or `EngineError` where the cluster failed.
     """
-    distributed: Any = importlib.import_module("distributed")
-    dask: Any = importlib.import_module("dask")
-    done = distributed.as_completed([], loop=client.loop)
+    done = importlib.import_module("distributed").as_completed([], loop=client.loop)
     under_way: dict[Any, Task] = {}
     network: tuple[Graph, Any] | None = None
     for task in tasks:
-        # the scheduler must hold networks and samples: scattered, they would be lost with a worker
-        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "2 GiB"}):
+        with _cluster_errors(task):
             if network is None or network[0] is not task.net:
-                network = task.net, client.submit(bytes, to_bytes(task.net), pure=False, retries=RETRIES)
-            future = client.submit(
-                measure_on_worker, network[1], task.samples(), jobs or 1, pure=False, retries=RETRIES
-            )
-        under_way[future] = task
-        done.add(future)
-        while len(under_way) >= max(4, AHEAD * sum(client.nthreads().values())):
+                network = task.net, _submit(client, bytes, to_bytes(task.net))
+            future = _submit(client, measure_on_worker, network[1], task.samples(), jobs or 1)
+            under_way[future] = task
+            done.add(future)
+            most = max(4, AHEAD * sum(client.nthreads().values()))  # workers come and go
+        while len(under_way) >= most:
             yield _next(done, under_way)
     network = None
     while under_way:
         yield _next(done, under_way)
 
 
+def _submit(client: Any, function: Callable[..., Any], *arguments: Any) -> Any:
+    """A task that the scheduler can give out again, arguments and all: scattered, they would be lost with a worker."""
+    with importlib.import_module("dask").config.set({"distributed.admin.large-graph-warning-threshold": "2 GiB"}):
+        return client.submit(function, *arguments, pure=False, retries=RETRIES)
+
+
 def _next(done: Any, under_way: dict[Any, Task]) -> tuple[Task, Result]:
     future = next(done)
     task = under_way.pop(future)
-    try:
+    with _cluster_errors(task):
         return task, future.result()
+
+
+@contextmanager
+def _cluster_errors(task: Task) -> Iterator[None]:
+    """What is raised and is no answer to the user becomes an `EngineError`."""
+    try:
+        yield
     except GanglionError:
         raise
     except Exception as error:  # Dask's have no common base of their own

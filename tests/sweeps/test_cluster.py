@@ -74,6 +74,22 @@ def test_what_goes_wrong_on_a_worker_is_told(workers: Any, files: Path, monkeypa
         swept(files, scheduler=workers.scheduler_address)
 
 
+def test_a_lost_scheduler_ends_the_sweep_and_keeps_what_is_done(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "PATIENCE", 2)
+    store = files / "store"
+    settings: dict[str, Any] = {"block": 1, "members": (4,)}
+    with distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=":0", silence_logs=60) as local:
+
+        def close(what: str, done: int, total: int) -> None:
+            if what == "simulating" and done > total // 4:
+                local.close()
+
+        with pytest.raises(ganglion.EngineError, match="the Dask cluster failed at samples"):
+            swept(files, store=store, scheduler=local.scheduler_address, progress=close, **settings)
+    assert len(list(store.glob("*.npz"))) > 6
+    assert measured(swept(files, store=store, **settings)) == measured(swept(files, **settings))
+
+
 def test_workers_with_another_ganglion(workers: Any, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "__version__", "99")
     with pytest.raises(ganglion.EngineError, match="here is 99"):
