@@ -18,7 +18,8 @@ SETTINGS: dict[str, Any] = {"steps": (1, 2, 5), "members": (1, 4), "input_range"
 def swept(folder: Path, model: str = "model.onnx", **options: Any) -> Sweep:
     """A sweep of `model` in `folder` with its samples and labels."""
     x, y = np.load(folder / "X.npy", mmap_mode="r"), np.load(folder / "Y.npy")
-    return ganglion.sweep(folder / model, x, y, **(SETTINGS | {"block": 5} | options))
+    given: dict[str, Any] = {**SETTINGS, "block": 5, **options}
+    return ganglion.sweep(folder / model, x, y, **given)
 
 
 def measured(sweep: Sweep) -> list[Row]:
