@@ -69,6 +69,8 @@ class Calibration:
                  (the migration strength 1/2 of SmoothQuant, Xiao et al., ICML 2023, arXiv 2211.10438)
     percentile   for the method of this name
     progress     called with (done, all samples)
+    seen         what the model did with the samples: calibrations that differ in how they choose may share this list,
+                 so that the model runs once
     """
 
     samples: Array
@@ -78,16 +80,18 @@ class Calibration:
     granularity: Granularity = "channel"
     percentile: float = 99.99
     progress: Callable[[int, int], None] | None = None
+    seen: list[Observations] = field(default_factory=list)
 
     def choose(
         self, model: ir.Model, value: ir.Value, ramps: Mapping[ir.Value, Ramp], linear: Sequence[ir.Value]
     ) -> Chosen:
-        """Runs the model on the samples."""
+        """Runs the model on the samples, unless that was done."""
         plain = [v for v, r in ramps.items() if r.base == 0]
         linear = [v for v in linear if len(shape_of(v) or ()) > 1]
-        seen = observe(
-            model, self.samples, [name_of(v) for v in plain], [name_of(v) for v in linear], progress=self.progress
-        )
+        if not self.seen:
+            names = [name_of(v) for v in plain], [name_of(v) for v in linear]
+            self.seen.append(observe(model, self.samples, *names, progress=self.progress))
+        seen = self.seen[0]
         notes: list[str] = []
         thetas = {v: self._theta(v, r, seen, notes) for v, r in ramps.items()}
         return Chosen(

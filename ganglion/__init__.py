@@ -4,6 +4,7 @@ net = ganglion.compile("model.onnx", steps=4, members=4)   # ONNX in, a spiking 
 run = ganglion.simulate(net, x, record="all")              # bit-accurate, in numpy
 ganglion.emit(net, "lava", "bundle")                       # a Lava program of its own
 ganglion.compare("model.onnx", net, x, lava="graded")      # proof that they are the same network
+ganglion.sweep("model.onnx", x, y).plot("sweep.svg")       # accuracy and cost at many T and tau
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from .inspection import inspect
 from .ir import Graph
 from .pipeline import check, compile, emit, expand_clusters, load, save, simulate
 from .simulator import Run
-
-__version__ = "0.1.0"
+from .sweeps import Sweep, sweep
+from .version import __version__
 
 __all__ = [
     "Comparison",
@@ -29,6 +30,7 @@ __all__ = [
     "InputError",
     "InternalError",
     "Run",
+    "Sweep",
     "__version__",
     "check",
     "compare",
@@ -40,4 +42,5 @@ __all__ = [
     "load",
     "save",
     "simulate",
+    "sweep",
 ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ganglion import __version__
 from ganglion.errors import InputError
+from ganglion.version import __version__
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,24 +36,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--members", type=_members, required=True, metavar="TAU", help="members per Group Neuron, or: levels"
     )
-    sub.add_argument("--target", default="loihi2", help="loihi1, loihi2 or a .toml file (default: loihi2)")
-    _model_options(sub)
-    sub.add_argument("--input-range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="real range of the input")
-    sub.add_argument("--input-step", type=float, metavar="S", help="real value of one input code")
-    calibration = sub.add_argument_group(
-        "calibration", "chooses the levels of plain ReLUs, and where relay populations may stand, from samples"
-    )
-    calibration.add_argument("--calibration", metavar="X.npy", help="samples (N, ...), as the model takes them")
-    calibration.add_argument(
-        "--calibration-method", choices=("mse", "percentile", "max"), default="mse", help="(default: mse)"
-    )
-    calibration.add_argument("--percentile", type=float, default=99.99, metavar="P", help="(default: 99.99)")
-    calibration.add_argument(
-        "--calibration-granularity",
-        choices=("channel", "layer"),
-        default="channel",
-        help="one threshold per channel, folded into the weights, or per layer (default: channel)",
-    )
+    _compile_options(sub)
     sub.add_argument("--dump-ir", metavar="DIR", help="write the IR after every pass, numbered, as text")
 
     sub = command("inspect", "print a model or a network")
@@ -90,9 +73,53 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--lava-python", metavar="PYTHON", help="the Python 3.10 that has lava-nc")
     sub.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="limit of the Lava run")
 
+    sub = command("sweep", "accuracy, spikes and synaptic operations of a model at many T and tau")
+    sub.add_argument("model", metavar="MODEL.onnx")
+    sub.add_argument("--steps", type=_list, default=(1, 2, 4, 8), metavar="T,T,...", help="(default: 1,2,4,8)")
+    sub.add_argument(
+        "--members",
+        type=_list,
+        default=(1, 2, 4, 8),
+        metavar="TAU,...",
+        help="members per Group Neuron; one may be: levels (default: 1,2,4,8)",
+    )
+    _sample_options(sub)
+    _compile_options(sub)
+    sub.add_argument("--csv", metavar="FILE", help="write the table as CSV")
+    sub.add_argument("--plot", metavar="FILE", help="draw it: .svg, .png or .pdf")
+    sub.add_argument(
+        "--store",
+        metavar="DIR",
+        help="where finished work is kept, so that a sweep begun again goes on (default: MODEL.sweep, beside the first "
+        "of --csv, --plot and --json, or in the current folder)",
+    )
+    sub.add_argument("--scheduler", metavar="ADDRESS", help="compute on a Dask cluster: tcp://HOST:PORT")
+    sub.add_argument("--jobs", type=_positive, metavar="N", help="threads for one block of samples")
+
     sub = command("doctor", "say what this machine has and what is missing")
     sub.add_argument("--lava-python", metavar="PYTHON", help="the Python 3.10 that has lava-nc")
     return top
+
+
+def _compile_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--target", default="loihi2", help="loihi1, loihi2 or a .toml file (default: loihi2)")
+    _model_options(sub)
+    sub.add_argument("--input-range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="real range of the input")
+    sub.add_argument("--input-step", type=float, metavar="S", help="real value of one input code")
+    calibration = sub.add_argument_group(
+        "calibration", "chooses the levels of plain ReLUs, and where relay populations may stand, from samples"
+    )
+    calibration.add_argument("--calibration", metavar="X.npy", help="samples (N, ...), as the model takes them")
+    calibration.add_argument(
+        "--calibration-method", choices=("mse", "percentile", "max"), default="mse", help="(default: mse)"
+    )
+    calibration.add_argument("--percentile", type=float, default=99.99, metavar="P", help="(default: 99.99)")
+    calibration.add_argument(
+        "--calibration-granularity",
+        choices=("channel", "layer"),
+        default="channel",
+        help="one threshold per channel, folded into the weights, or per layer (default: channel)",
+    )
 
 
 def _model_options(sub: argparse.ArgumentParser) -> None:
@@ -108,6 +135,14 @@ def _model_options(sub: argparse.ArgumentParser) -> None:
 
 def _members(text: str) -> int | str:
     return text if text == "levels" else int(text)
+
+
+def _list(text: str) -> tuple[int | str, ...]:
+    words = [word.strip() for word in text.split(",")]
+    wrong = [word for word in words if not word.isdecimal() and word != "levels"]
+    if wrong:
+        raise argparse.ArgumentTypeError(f"'{text}': '{wrong[0]}' is not a whole number; write 1,2,4")
+    return tuple(word if word == "levels" else int(word) for word in words)
 
 
 def _positive(text: str) -> int:
@@ -130,14 +165,19 @@ def check_outputs(a: argparse.Namespace) -> None:
     given = vars(a)
     names = ("model", "net", "source", "input", "labels", "calibration")
     inputs = {Path(given[k]).resolve() for k in names if given.get(k)}
-    for option in ("output", "json", "dump_ir"):
+    taken: dict[Path, str] = {}
+    for option in ("output", "json", "csv", "plot", "dump_ir", "store"):
         value = given.get(option)
         if not value or value == "-":
             continue
-        path = Path(value)
+        path, folder = Path(value), option in ("dump_ir", "store")
+        flag = f"--{option.replace('_', '-')}"
         if path.resolve() in inputs:
             raise InputError(f"{path} is an input of this command; it would be overwritten", hint="name another output")
-        if option == "dump_ir" and path.exists() and not path.is_dir():
-            raise InputError(f"{path} is not a folder", hint="--dump-ir takes a folder")
+        if path.resolve() in taken:
+            raise InputError(f"{path} is both {taken[path.resolve()]} and {flag}", hint="name another output")
+        taken[path.resolve()] = flag
+        if folder and path.exists() and not path.is_dir():
+            raise InputError(f"{path} is not a folder", hint=f"{flag} takes a folder")
         if option != "dump_ir" and a.command != "emit" and not path.resolve().parent.is_dir():
             raise InputError(f"cannot write {path}: there is no folder {path.parent}", hint="create it first")

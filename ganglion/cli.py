@@ -31,6 +31,8 @@ from ganglion.errors import GanglionError, InputError, InternalError
 from ganglion.ir import Graph, dims, to_text
 from ganglion.ir.file import write_whole
 from ganglion.samples import array, labels_of
+from ganglion.sweeps.plot import check_plot
+from ganglion.sweeps.table import table_of
 
 DONE, NO, BAD_INPUT = 0, 1, 2
 out = Console(highlight=False)
@@ -97,24 +99,10 @@ def compile_(a: argparse.Namespace) -> int:
             dumped.append(folder / f"{len(dumped)}-{name}.txt")
             dumped[-1].write_text(to_text(graph) + "\n", encoding="utf-8")
 
-    samples = array(a.calibration, "calibration samples") if a.calibration else None
+    options = _compile_options(a)
     with _progress() as bar:
-        net = ganglion.compile(
-            a.model,
-            steps=a.steps,
-            members=a.members,
-            target=a.target,
-            input_range=tuple(a.input_range) if a.input_range else None,
-            input_step=a.input_step,
-            calibration=samples,
-            calibration_method=a.calibration_method,
-            calibration_granularity=a.calibration_granularity,
-            percentile=a.percentile,
-            drop=a.drop,
-            output=a.output_name,
-            watch=watch,
-            progress=bar("calibration") if samples is not None else None,
-        )
+        told = bar("calibration") if a.calibration else None
+        net = ganglion.compile(a.model, steps=a.steps, members=a.members, watch=watch, progress=told, **options)
         ganglion.save(net, a.output)
     seconds = time.perf_counter() - start
     table = Table("population", "kind", "shape", "level", "membrane")
@@ -144,6 +132,21 @@ def compile_(a: argparse.Namespace) -> int:
             soft_wrap=True,
         )
     return DONE
+
+
+def _compile_options(a: argparse.Namespace) -> dict[str, Any]:
+    """What `compile` and `sweep` share."""
+    return {
+        "target": a.target,
+        "input_range": tuple(a.input_range) if a.input_range else None,
+        "input_step": a.input_step,
+        "calibration": array(a.calibration, "calibration samples") if a.calibration else None,
+        "calibration_method": a.calibration_method,
+        "calibration_granularity": a.calibration_granularity,
+        "percentile": a.percentile,
+        "drop": a.drop,
+        "output": a.output_name,
+    }
 
 
 def inspect(a: argparse.Namespace) -> int:
@@ -225,13 +228,6 @@ def compare(a: argparse.Namespace) -> int:
     x = array(a.input, "input")
     labels = array(a.labels, "labels") if a.labels else None
     with _progress() as bar:
-        bars: dict[str, Callable[[int, int], None]] = {}
-
-        def tell(engine: str, done: int, total: int) -> None:
-            if engine not in bars:
-                bars[engine] = bar(engine)
-            bars[engine](done, total)
-
         result = ganglion.compare(
             a.model,
             a.net,
@@ -242,7 +238,7 @@ def compare(a: argparse.Namespace) -> int:
             lava_samples=a.lava_samples,
             lava_python=a.lava_python,
             timeout=a.timeout,
-            progress=tell,
+            progress=_bars(bar),
         )
     _give(a, result.as_json(), _comparison_table(result))
     if a.json != "-":
@@ -287,6 +283,33 @@ def _verdict(result: Comparison) -> None:
             out.print(f"[green]{pair.replace('_', ' ')}: equal to the bit[/]")
 
 
+def sweep(a: argparse.Namespace) -> int:
+    if a.plot:
+        check_plot(a.plot)
+    beside = next((Path(p).parent for p in (a.csv, a.plot, a.json) if p and p != "-"), Path())
+    x = array(a.input, "input")[: a.samples]
+    labels = array(a.labels, "labels") if a.labels else None
+    with _progress() as bar:
+        result = ganglion.sweep(
+            a.model,
+            x,
+            labels,
+            steps=a.steps,
+            members=a.members,
+            store=a.store or beside / f"{Path(a.model).stem}.sweep",
+            scheduler=a.scheduler,
+            jobs=a.jobs,
+            progress=_bars(bar),
+            **_compile_options(a),
+        )
+    if a.csv:
+        result.to_csv(a.csv)
+    if a.plot:
+        result.plot(a.plot)
+    _give(a, result.as_json(), table_of(result))
+    return NO if any(row.problem for row in result.rows) else DONE
+
+
 def doctor(a: argparse.Namespace) -> int:
     findings = ganglion.doctor(a.lava_python)
     table = Table("what", "", "detail")
@@ -322,6 +345,18 @@ def _progress() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
         yield bar
 
 
+def _bars(bar: Callable[[str], Callable[[int, int], None]]) -> Callable[[str, int, int], None]:
+    """(what, done, all): a bar for each `what`, from when it is first heard of."""
+    bars: dict[str, Callable[[int, int], None]] = {}
+
+    def tell(what: str, done: int, total: int) -> None:
+        if what not in bars:
+            bars[what] = bar(what)
+        bars[what](done, total)
+
+    return tell
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "check": check,
     "compile": compile_,
@@ -329,6 +364,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "simulate": simulate,
     "emit": emit,
     "compare": compare,
+    "sweep": sweep,
     "doctor": doctor,
 }
 

@@ -12,6 +12,12 @@ from pathlib import Path
 
 MIN_SHARED_MEMORY = 64 << 20
 MIN_FILES = 4096
+OPTIONAL = {
+    "torch": "the torch front end, and with it the examples,",
+    "matplotlib": "a plot (sweep --plot)",
+    "numba": "the fast form of the simulator's inner loops",
+    "distributed": "a Dask cluster (sweep --scheduler)",
+}
 
 
 @dataclass(frozen=True)
@@ -28,15 +34,9 @@ def doctor(lava_python: str | os.PathLike[str] | None = None) -> list[Finding]:
     findings = [Finding("python", True, f"{platform.python_version()} on {platform.system().lower()}")]
     for package in ("ganglion", "numpy", "networkx", "onnx", "onnx-ir", "onnxscript", "onnxruntime", "rich"):
         findings.append(_package(package, needed=True))
-    torch = _package("torch", needed=False)
-    if torch.ok is None:
-        torch = Finding("torch", None, "not installed: only the torch front end and the examples need it")
-    findings.append(torch)
-    numba = _package("numba", needed=False)
-    if numba.ok is None:
-        slower = "not installed: the simulator runs its inner loops in numpy, slower; pip install 'ganglion[fast]'"
-        numba = Finding("numba", None, slower)
-    findings.append(numba)
+    for package, job in OPTIONAL.items():
+        found = _package(package, needed=False)
+        findings.append(found if found.ok else Finding(package, None, f"not installed: only {job} needs it"))
     findings.append(_lava(lava_python))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     enough = hard == resource.RLIM_INFINITY or hard >= MIN_FILES

@@ -115,34 +115,77 @@ def compile(
     Raises `CompileError`, naming the nodes, where the model cannot be compiled, and `InputError` for
     unusable options.
     """
+    steps, tau = whole("steps", steps), 0 if members == "levels" else whole("members", members)
+    chip = chip_of(target)
+    options = import_options(
+        input_range=input_range,
+        input_step=input_step,
+        calibration=calibration,
+        calibration_method=calibration_method,
+        calibration_granularity=calibration_granularity,
+        percentile=percentile,
+        drop=drop,
+        output=output,
+        progress=progress,
+    )
+    options = for_setting(options, steps=steps, members=tau)
+    return imported_network(model, options, steps=steps, members=tau, target=chip, watch=watch)
+
+
+def import_options(
+    *,
+    input_range: tuple[float, float] | None,
+    input_step: float | None,
+    calibration: Any,
+    calibration_method: Literal["mse", "percentile", "max"],
+    calibration_granularity: Literal["layer", "channel"],
+    percentile: float,
+    drop: Sequence[str],
+    output: str | None,
+    progress: Callable[[int, int], None] | None,
+) -> Options:
+    """The front end's options from those of `compile`; the calibration's levels and steps are still to be set."""
     from ganglion import frontend
 
-    steps, tau = whole("steps", steps), 0 if members == "levels" else whole("members", members)
-    if input_range is not None:
-        input_range = _pair(input_range)
-    chip = (
-        None if target is None else targets.load(target if isinstance(target, (str, targets.Target)) else Path(target))
-    )
     samples = None
     if calibration is not None:
-        if not tau:
-            raise InputError(
-                'members="levels" takes the levels that trained activations have; a calibration chooses them',
-                hint="give a number of members",
-            )
         samples = frontend.Calibration(
             samples=samples_of(calibration),
-            levels=tau,
-            steps=steps,
+            levels=1,
             method=calibration_method,
             granularity=calibration_granularity,
             percentile=percentile,
             progress=progress,
         )
-    options = frontend.Options(
-        input_range=input_range, input_step=input_step, calibration=samples, drop=_names(drop), output=output
+    return frontend.Options(
+        input_range=None if input_range is None else _pair(input_range),
+        input_step=input_step,
+        calibration=samples,
+        drop=_names(drop),
+        output=output,
     )
-    return imported_network(model, options, steps=steps, members=tau, target=chip, watch=watch)
+
+
+def for_setting(options: Options, *, steps: int, members: int) -> Options:
+    """`options` whose calibration, if any, is for T = `steps` and tau = `members`."""
+    from ganglion import frontend
+
+    if not isinstance(options.calibration, frontend.Calibration):
+        return options
+    if not members:
+        raise InputError(
+            'members="levels" takes the levels that trained activations have; a calibration chooses them',
+            hint="give a number of members",
+        )
+    within = steps if options.calibration.method == "mse" else 1  # no other method looks at the steps
+    return replace(options, calibration=replace(options.calibration, levels=members, steps=within))
+
+
+def chip_of(target: str | PathLike[str] | targets.Target | None) -> targets.Target | None:
+    """The target of that name, or in that file."""
+    if target is None:
+        return None
+    return targets.load(target if isinstance(target, (str, targets.Target)) else Path(target))
 
 
 def imported_network(
@@ -155,17 +198,25 @@ def imported_network(
     watch: Callable[[str, Graph], None] | None = None,
 ) -> Graph:
     """What `compile` does, with the front end's options; `members` = 0 takes each activation's own levels."""
+    path = [passes.compose, *spiking(steps=steps, members=members, target=target)]
+    # not kept in a variable: the weights of every stage may be gigabytes
+    return passes.run(imported(model, options), path, watch=watch)
+
+
+def imported(model: onnx.ModelProto | str | PathLike[str], options: Options) -> Graph:
+    """`model` in the IR, with its checksum."""
     from ganglion import frontend
 
+    return replace(frontend.import_model(model, options), source=checksum(model))
+
+
+def spiking(*, steps: int, members: int, target: targets.Target | None) -> list[passes.Pass]:
+    """The passes behind `compose`: those that depend on T and tau."""
     path: list[passes.Pass] = [
-        passes.compose,
         partial(passes.group, members=members),
         partial(passes.schedule, steps=steps, max_delay=None if target is None else target.max_delay),
     ]
-    if target is not None:
-        path += [partial(passes.quantize, target=target), passes.choose_kernels]
-    # not kept in a variable: the weights of every stage may be gigabytes
-    return passes.run(replace(frontend.import_model(model, options), source=checksum(model)), path, watch=watch)
+    return path if target is None else [*path, partial(passes.quantize, target=target), passes.choose_kernels]
 
 
 def expand_clusters(net: Graph | str | PathLike[str]) -> Graph:

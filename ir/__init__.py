@@ -5,6 +5,7 @@ ops/          the ops, one class per concept
 graph.py      the immutable graph and its stages
 verify.py     what must hold at each stage
 text.py       the printed form
+fingerprint.py  which network it is, by SHA-256
 file.py       the ONNX container
 linear/       linear maps on arrays, and composing them
 affine.py     a value between populations: a sum of linear maps and a bias
@@ -15,6 +16,7 @@ passes/       one file each: compose, group, schedule, quantize, choose_kernels,
 
 from __future__ import annotations
 
+from .fingerprint import fingerprint
 from .graph import Graph, Stage
 from .ops import (
     BY_MNEMONIC,
@@ -80,6 +82,7 @@ __all__ = [
     "Sum",
     "Type",
     "dims",
+    "fingerprint",
     "is_integer",
     "per_channel",
     "signed_bits",

@@ -40,10 +40,15 @@ def save(graph: Graph, path: str | Path) -> Path:
 
     Raises `InputError` when the folder cannot be written or the network passes protobuf's 2 GB.
     """
+    return write_whole(path, to_bytes(graph))
+
+
+def to_bytes(graph: Graph) -> bytes:
+    """The container of `graph`, as `save` writes it; raises `InputError` when it passes protobuf's 2 GB."""
     model = to_onnx(graph)
     if model.ByteSize() > LIMIT:
         raise InputError(f"'{graph.name}' takes {model.ByteSize()} bytes; one ONNX file holds 2 GB")
-    return write_whole(path, model.SerializeToString())
+    return model.SerializeToString()
 
 
 def write_whole(path: str | Path, data: bytes) -> Path:
@@ -83,9 +88,16 @@ def load(path: str | Path) -> Graph:
     """
     path = Path(path)
     try:
-        model = onnx.load_model_from_string(path.read_bytes())
+        data = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
+    return from_bytes(data, path)
+
+
+def from_bytes(data: bytes, path: str | Path) -> Graph:
+    """The network in the container `data`, verified; raises as `load` does, with `path` as what it came from."""
+    try:
+        model = onnx.load_model_from_string(data)
     except (DecodeError, ValueError) as error:
         raise InputError(f"{path} is not an ONNX file, or it is truncated", hint="compile the model again") from error
     versions = {o.domain: o.version for o in model.opset_import}

@@ -26,7 +26,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def sources() -> set[str]:
     """Every file of the package, as the path it has when installed."""
-    found = {f"ganglion/{p.name}" for p in (ROOT / "ganglion").iterdir() if p.is_file()}
+    own = [p for p in (ROOT / "ganglion").iterdir() if not p.is_symlink()]  # the links lead to FOLDERS
+    found = {f"ganglion/{p.name}" for p in own if p.is_file()}
+    found |= {str(path.relative_to(ROOT)) for p in own if p.is_dir() for path in p.rglob("*.py")}
     for folder in FOLDERS:
         for path in (ROOT / folder).rglob("*"):
             if path.suffix in (".py", ".toml"):

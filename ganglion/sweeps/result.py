@@ -1,0 +1,91 @@
+"""What a sweep found: one row per setting, as JSON, as CSV and as a picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganglion.ir.file import write_whole
+
+from .settings import Members
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One setting. What is not known is None: the accuracy without labels, all of it where there is a `problem`.
+
+    steps, members         T and tau
+    accuracy               share of samples whose largest logit is the label's
+    agreement              share of samples whose largest logit is the ANN's (onnxruntime's)
+    spikes_per_sample      of all populations
+    operations_per_sample  synaptic operations: spikes, the input's too, times the synapses at which they arrive
+    seconds                that simulating the network took, wherever and whenever it was done
+    run_steps              T of the run that the row was read from: its first `steps` steps
+    problem                why the target cannot hold the network; "" where it can
+    """
+
+    steps: int
+    members: Members
+    accuracy: float | None = None
+    agreement: float | None = None
+    spikes_per_sample: float | None = None
+    operations_per_sample: float | None = None
+    seconds: float | None = None
+    run_steps: int | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """What `sweep` found.
+
+    rows          one per setting: tau by tau, T by T, in the order given
+    samples       how many
+    ann_accuracy  of the model itself in onnxruntime; None without labels
+    runs          networks that were simulated for all these rows
+    """
+
+    model: str
+    target: str
+    samples: int
+    ann_accuracy: float | None
+    runs: int
+    rows: Sequence[Row] = field(repr=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """The sweep for machines: the fields of `Sweep`, and in "rows" those of every `Row`."""
+        return asdict(self) | {"rows": [asdict(row) for row in self.rows]}
+
+    def to_csv(self, path: str | PathLike[str]) -> Path:
+        """Write one line per row, the ANN's accuracy in each; empty where a value is None. Returns `path`.
+
+        Raises `InputError` where `path` cannot be written.
+        """
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        names = [f.name for f in fields(Row)]
+        writer.writerow([*names, "ann_accuracy"])
+        for row in self.rows:
+            values = [*(getattr(row, name) for name in names), self.ann_accuracy]
+            writer.writerow(["" if value is None else value for value in values])
+        return write_whole(Path(path), text.getvalue().encode())
+
+    def plot(self, where: str | PathLike[str] | tuple[Axes, Axes]) -> Figure:
+        """Accuracy against T and against synaptic operations, one line per tau, the ANN's dashed; needs matplotlib.
+
+        `where` is a file (.svg, .png or .pdf), or the two axes to draw in. Without labels the agreement with the ANN
+        takes the accuracy's place. Raises `InputError` for another file type, a missing matplotlib, or where the file
+        cannot be written.
+        """
+        from .plot import draw
+
+        return draw(self, where)

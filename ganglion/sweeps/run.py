@@ -1,0 +1,124 @@
+"""sweep: from its options to the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ganglion.errors import CompileError, InputError
+from ganglion.pipeline import chip_of, for_setting, import_options, whole
+from ganglion.samples import labels_of, samples_of
+from ganglion.targets import Target
+from ganglion.version import __version__
+
+from . import cluster
+from .job import Job, Tell
+from .result import Row, Sweep
+from .settings import Members, Networks, settings_of
+from .store import Store
+from .task import run_here
+
+if TYPE_CHECKING:
+    import onnx
+
+    Model = onnx.ModelProto | str | PathLike[str]
+
+
+def sweep(
+    model: Model,
+    x: Any,
+    labels: Any = None,
+    *,
+    steps: Sequence[int] = (1, 2, 4, 8),
+    members: Sequence[Members] = (1, 2, 4, 8),
+    target: str | PathLike[str] | Target = "loihi2",
+    store: str | PathLike[str] | None = None,
+    scheduler: str | None = None,
+    jobs: int | None = None,
+    block: int | None = None,
+    input_range: tuple[float, float] | None = None,
+    input_step: float | None = None,
+    calibration: Any = None,
+    calibration_method: Literal["mse", "percentile", "max"] = "mse",
+    calibration_granularity: Literal["layer", "channel"] = "channel",
+    percentile: float = 99.99,
+    drop: Sequence[str] = (),
+    output: str | None = None,
+    progress: Tell | None = None,
+) -> Sweep:
+    """Compile `model` for every T in `steps` and every tau in `members`, and send the samples `x` through each network.
+
+    x, labels  the samples (N, *shape) in the model's real units, which may be a memory-mapped file; and the right
+               class of each, if known: an int (N,)
+    store      a folder for the results of finished blocks of samples; there already, they are not computed again
+    scheduler  the address of a Dask scheduler ("tcp://host:8786"), whose workers compute the blocks
+    jobs       threads that compute one block, as for `simulate`; on a cluster by default one
+    block      samples in a block; by default seconds of work
+    progress   called with (what, done, all)
+
+    The other options are those of `compile`. A network is simulated once for all settings in which it is the same bit
+    by bit: with a constant input and membranes that begin at 0, the first steps of a window are a shorter window. A
+    setting that `target` cannot hold becomes a row with a `problem`.
+
+    Raises `CompileError` where the model cannot be compiled at all, `InputError` for unusable options or arrays,
+    `EngineError` where the cluster is missing or fails.
+    """
+    settings = settings_of(steps, members)
+    chip = chip_of(target)
+    if chip is None:
+        raise InputError("a sweep is of integer networks: it needs a target")
+    x = samples_of(x)
+    if not x.size:
+        raise InputError("there are no samples to sweep with")
+    classes = None if labels is None else labels_of(labels, len(x))
+    jobs, block = (None if n is None else whole(name, n) for name, n in (("jobs", jobs), ("block", block)))
+    tell = progress or (lambda what, done, total: None)
+    options = import_options(
+        input_range=input_range,
+        input_step=input_step,
+        calibration=calibration,
+        calibration_method=calibration_method,
+        calibration_granularity=calibration_granularity,
+        percentile=percentile,
+        drop=drop,
+        output=output,
+        progress=partial(tell, "calibration"),
+    )
+    for setting in settings:
+        for_setting(options, steps=setting.steps, members=setting.tau)  # no error in the middle of the work
+    kept = None if store is None else Store(Path(store), __version__)
+    with ExitStack() as stack:
+        client = None
+        if scheduler is not None:
+            client = stack.enter_context(cluster.connected(scheduler))
+        job = Job(Networks(model, options, chip), settings, x, kept, tell, block)
+        ann = job.reference(model, options)
+        results = run_here(job.tasks(), jobs) if client is None else cluster.run(client, job.tasks(), jobs)
+        for task, result in results:
+            job.take(task, result)
+    if len(job.problems) == len(settings):
+        raise job.problems[settings[0]]
+    rows = [
+        job.run_of[s].row(s, job.blocks, classes, ann)
+        if s in job.run_of
+        else Row(steps=s.steps, members=s.members, problem=_in_a_line(job.problems[s]))
+        for s in settings
+    ]
+    return Sweep(
+        model=job.name,
+        target=chip.name,
+        samples=len(x),
+        ann_accuracy=None if classes is None else float(np.mean(ann == classes)),
+        runs=len(job.runs),
+        rows=rows,
+    )
+
+
+def _in_a_line(error: CompileError) -> str:
+    return f"{error.message}; {error.hint}" if error.hint else error.message

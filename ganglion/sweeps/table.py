@@ -1,0 +1,46 @@
+"""The table of a sweep, for a terminal."""
+
+from __future__ import annotations
+
+from rich.markup import escape
+from rich.table import Table
+
+from .result import Sweep
+
+UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def table_of(sweep: Sweep) -> Table:
+    """tau by tau, T by T; a row that was read from a longer run names it."""
+    ann = "" if sweep.ann_accuracy is None else f"; the ANN has {100 * sweep.ann_accuracy:.2f} %"
+    table = Table(title=f"{escape(sweep.model)} on {escape(sweep.target)}: {sweep.samples} samples{ann}")
+    for heading in ("tau", "T", "accuracy", "as the ANN", "spikes\n/ sample", "operations\n/ sample", "seconds"):
+        table.add_column(heading, justify="right", vertical="bottom")
+    for i, row in enumerate(sweep.rows):
+        if i and row.members != sweep.rows[i - 1].members:
+            table.add_section()
+        setting = ("L" if row.members == "levels" else str(row.members), str(row.steps))
+        if row.problem:
+            table.add_row(*setting, "[red]does not fit[/]", "", "", "", "")
+            continue
+        seconds = f"{row.seconds:.1f}" if row.run_steps == row.steps else f"[dim]in T = {row.run_steps}[/]"
+        figures = (row.spikes_per_sample, row.operations_per_sample)
+        shares = (row.accuracy, row.agreement)
+        table.add_row(*setting, *map(_percent, shares), *map(_short, figures), seconds)
+    refused = [f"tau = {r.members}, T = {r.steps}: {escape(r.problem)}" for r in sweep.rows if r.problem]
+    table.caption = "\n".join(refused) or None
+    return table
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.2f} %"
+
+
+def _short(value: float | None) -> str:
+    """Three digits, in thousands, millions or billions."""
+    if value is None:
+        return ""
+    for unit, sign in UNITS:
+        if value >= unit:
+            return f"{value / unit:#.3g}".removesuffix(".") + f" {sign}"
+    return f"{value:.1f}"
