@@ -115,7 +115,9 @@ def show(report: dict[str, Any], console: Console) -> None:
     console.print(tables.speed([r for r in rows if tables.in_grid(r)], report["machine"]))
     console.print(tables.LEGEND, highlight=False)
     if large := [name for name in report["networks"] if name in LARGE]:
+        console.print()
         console.print(tables.large(large, report))
+    console.print()
     for line in tables.remarks(report):
         console.print(line, highlight=False, markup=False)
 

@@ -23,6 +23,7 @@ MEMBERS = 4
 NETWORKS = ("mlp512", "resnet20", "resnet18", "vgg16")
 LARGE = ("resnet34_224", "vgg16_224")
 CALIBRATED = ("resnet34_224",)  # its stem's padded pool needs a relay population, and that needs samples
+MAX_POOLS: tuple[str, ...] = ()  # those that keep their max pools; in the others they are average pools
 BASE = "resnet20"  # the network whose growth is looked at, and the one that Lava runs
 
 

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .cases import CALIBRATED
+from .cases import CALIBRATED, MAX_POOLS
 from .measuring import peak_mb, timed
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def export(name: str, folder: Path) -> None:
 
     from examples import models
     from ganglion.frontend.torch import export as export_onnx
+    from ganglion.frontend.torch.conversion import MaxPool
 
     shape = models.NETWORKS[name].shape
     x = models.random_images(shape, IMAGES if shape[-1] < 64 else SMALL, seed=5)
@@ -66,7 +67,8 @@ def export(name: str, folder: Path) -> None:
     samples = models.random_images(shape, SMALL, seed=6)
     if name in CALIBRATED:
         np.save(folder / CALIBRATION, samples.numpy())
-    network = models.random_network(name, levels=LEVELS)
+    max_pool: MaxPool = "keep" if name in MAX_POOLS else "average"
+    network = models.random_network(name, levels=LEVELS, max_pool=max_pool)
     export_onnx(network, x[:1], folder / "qcfs.onnx", input_range=(0.0, 1.0), dynamo=False)
     clipped = torch.fx.symbolic_trace(with_activations(network, lambda threshold: nn.Hardtanh(0.0, threshold)))
     for node in clipped.graph.nodes:

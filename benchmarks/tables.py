@@ -13,6 +13,8 @@ from .rounds import LEAST
 
 Row = dict[str, Any]
 
+SHORT = {LAYER: "layer", NUMPY: "numpy", STEP: "step", SPIKINGJELLY: "SJ"}  # as the columns are headed
+
 LEGEND = """\
 Medians of rounds in turn, in ms. r: the time by T times that of onnxruntime's float32 (ort f32)
 for the plain ReLU network, default threads, same batch. layer: our default engine. numpy: the same
@@ -50,8 +52,10 @@ def speed(rows: Sequence[Row], machine: str) -> Table:
     for row in rows:
         cases.setdefault(of(row), {})[row["engine"]] = row
     members = ", ".join(map(str, sorted({case.members for case in cases})))
+    spiking = [engine for engine in SHORT if any(row["engine"] == engine for row in rows)]
     columns = ["network", "T", "batch", "ort f32", "ort int8"]
-    columns += [heading for name in ("layer", "numpy", "step", "SJ") for heading in (name, "r")] + ["x"]
+    columns += [heading for engine in spiking for heading in (SHORT[engine], "r")]
+    columns += ["x"] if SPIKINGJELLY in spiking else []
     table = plain_table(f"tau = {members}; {machine}", columns)
     shown = ""
     for case, engines in cases.items():
@@ -61,10 +65,10 @@ def speed(rows: Sequence[Row], machine: str) -> Table:
         shown = case.network
         seconds = {engine: row["median_s"] for engine, row in engines.items()}
         cells += [ms(seconds.get(FLOAT)), ms(seconds.get(INT8))]
-        for engine in (LAYER, NUMPY, STEP, SPIKINGJELLY):
+        for engine in spiking:
             cells += [ms(seconds.get(engine)), f"{engines[engine]['ratio']:.2f}" if engine in engines else ""]
-        peer = seconds.get(SPIKINGJELLY)
-        cells.append(f"{peer / seconds[LAYER]:.1f}" if peer else "")
+        if SPIKINGJELLY in engines:
+            cells.append(f"{seconds[SPIKINGJELLY] / seconds[LAYER]:.1f}")
         table.add_row(*cells)
     return table
 
@@ -92,14 +96,14 @@ def remarks(report: Row) -> list[str]:
     for name, network in report["networks"].items():
         step = network["lava"].get("step_s")
         if step:
-            lines.append(f"Lava CPU, {name}, graded form: {ms(step)} ms per sample and step, start-up not counted")
+            lines.append(f"Lava CPU, {name}: {ms(step)} ms per sample and step, start-up not counted")
             per_step = [row["median_s"] / row["batch"] / row["steps"] for row in rows if is_layer(row, name)]
             lines[-1] += f"; layer: {ms(min(per_step))} at best, {step / min(per_step):.0f} times less."
     for variable, cases in GROWTH.items():
         found = [(case, by_case.get((case, LAYER))) for case in cases]
         values = [f"{getattr(case, variable)}: {ms(row['median_s'])}" for case, row in found if row]
         if len(values) > 1:
-            lines.append(f"layer, ms by {variable}: {', '.join(values)}")
+            lines.append(f"layer, growth with {variable}, ms: {', '.join(values)}")
     few = {f"{run['engine']} ({run['network']})": len(run["seconds"]) for run in report["runs"]}
     few = {what: count for what, count in few.items() if count < LEAST}
     if few:

@@ -194,7 +194,7 @@ def test_what_is_written_and_printed(report: dict[str, Any], tmp_path: Path) -> 
     cells = [line.split() for line in text.splitlines()]
     assert ["vgg16_224", "4", "1", "49.2", "98.4", "148", "0.75", "197", "1.00", "246", "1.25", "1.7"] in cells
     assert ["vgg16_224", "1,234,567", "9.9", "1234", "131", "321", "321", "0.75"] in cells
-    assert "layer, ms by members: 1:" in text
+    assert "layer, growth with members, ms: 1:" in text
     assert "Missing: x: y" in text
 
 
@@ -202,7 +202,7 @@ def test_a_plot_of_half_the_cases(report: dict[str, Any], tmp_path: Path) -> Non
     rows = [row for row in report["rows"] if row["network"] == BASE and row["batch"] == 16]
     found = series(rows, GROWTH["steps"], "steps")
     assert [x for x, _ in found[LAYER]] == [1, 2, 4, 8, 16]
-    assert found[FLOAT][2] == (4, pytest.approx(4 * 1000 * 0.0123 * 16 * 4))
+    assert found[FLOAT][2] == pytest.approx((4, 4 * 1000 * 0.0123 * 16 * 4))
     draw(rows, tmp_path / "growth.png")
     assert (tmp_path / "growth.png").read_bytes().startswith(b"\x89PNG")
 
