@@ -5,7 +5,7 @@ RUN := $(VENV)/bin
 LINKED := ganglion/ir ganglion/frontend ganglion/simulator ganglion/backends ganglion/targets
 WORKERS ?= auto
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint check bench bench-zoo clean setup
+.PHONY: help demo test test-all lint check bench bench-quick bench-zoo clean setup
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,14 +29,17 @@ lint: setup  ## ruff, mypy --strict and the import contract
 check: lint  ## lint, and pyright (which needs node)
 	@$(RUN)/pyright
 
-bench: setup  ## measure; compile time, memory, speed
-	@$(RUN)/python benchmarks/networks.py
+bench: setup .venv-peers/.tried  ## measure; speed beside onnxruntime, SpikingJelly and Lava, memory (about 25 minutes)
+	@$(RUN)/python -m benchmarks.bench
+
+bench-quick: setup  ## measure; ResNet-18 alone, without the peers (under a minute)
+	@$(RUN)/python -m benchmarks.bench --quick
 
 bench-zoo: setup  ## measure; the model zoo's networks: compile time, memory, cosine (about 10 minutes)
 	@$(RUN)/python benchmarks/zoo.py
 
 clean:  ## remove everything that make has made
-	rm -rf .venv .venv-lava build dist demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-lava .venv-peers build dist demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup: $(VENV)/.ready .venv-lava/.tried
@@ -47,6 +50,9 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev,torch]"
 	@touch $@
+
+.venv-peers/.tried: benchmarks/requirements-peers.txt scripts/peers_environment.sh
+	@sh scripts/peers_environment.sh $(PYTHON) .venv-peers
 
 .venv-lava/.tried: constraints-lava.txt scripts/lava_environment.sh
 	@sh scripts/lava_environment.sh .venv-lava

@@ -59,7 +59,7 @@ def main() -> None:
             if "failed" not in row:
                 row |= step([name, "--measure", folder, *options])
             rows.append(row)
-    machine = importlib.import_module("networks").machine()  # benchmarks/networks.py
+    machine = importlib.import_module("measuring").machine()  # benchmarks/measuring.py
     console = Console()
     console.print(table(rows, f"T = {a.steps}, tau = {a.members}, {a.images} images; {machine}"))
     console.print("s, MB: time and peak memory of compiling. cosine, least: the integer logits' with")
@@ -106,7 +106,7 @@ def measure(name: str, folder: Path, steps: int, members: int, input_range: tupl
     import ganglion
     from ganglion.ir import Graph
 
-    timed = importlib.import_module("networks").timed
+    timed = importlib.import_module("measuring").timed
     arrays, drop = np.load(folder / "arrays.npz"), json.loads((folder / "drop.json").read_text(encoding="utf-8"))
     options = {"steps": steps, "members": members, "input_range": input_range, "calibration": arrays["calibration"]}
     net: Graph

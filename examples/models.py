@@ -1,10 +1,14 @@
 """Networks to try the compiler on: plain torch, ReLU and all, as published; `random_network` makes them spike.
 
-resnet20   He et al. (CVPR 2016), CIFAR shape, with 1x1 convolutions as shortcuts (option B); functional ReLUs
-resnet18   the same paper's ImageNet network with the CIFAR stem; one ReLU module for several call sites
-vgg16      Simonyan and Zisserman (ICLR 2015) with batch norm, CIFAR shape; max pools
-lenet      LeCun et al. (1998), with average pools and ReLU
-mlp        two hidden layers
+resnet20       He et al. (CVPR 2016), CIFAR shape, with 1x1 convolutions as shortcuts (option B); functional ReLUs;
+               and the deeper ones of its family, resnet32, resnet44, resnet56
+resnet18       the same paper's ImageNet network with the CIFAR stem; one ReLU module for several call sites
+resnet34_224   the ImageNet network as published, for 3x224x224
+vgg16          Simonyan and Zisserman (ICLR 2015) with batch norm, CIFAR shape; max pools
+vgg16_224      the same for 3x224x224, 138 million weights
+lenet          LeCun et al. (1998), with average pools and ReLU
+mlp            two hidden layers
+mlp512         one hidden layer, for 28x28 images
 """
 
 from __future__ import annotations
@@ -12,6 +16,8 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -19,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganglion.frontend.torch import calibrate_thresholds, convert
+from ganglion.frontend.torch.conversion import MaxPool
 
 
 class BasicBlock(nn.Module):
@@ -67,27 +74,36 @@ def shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
 
 
 class ResNet(nn.Module):
-    """A residual network for 32x32 images: a 3x3 stem and stages that halve the image and widen it."""
+    """A residual network: a stem and stages that halve the image and widen it, `blocks` of them each.
+
+    For 32x32 images the stem is a 3x3 convolution; for 224x224 (`imagenet`) a 7x7 one of stride 2 and a max pool.
+    """
 
     def __init__(
-        self, block: Callable[[int, int, int], nn.Module], widths: tuple[int, ...], blocks: int, classes: int = 10
+        self,
+        block: Callable[[int, int, int], nn.Module],
+        widths: tuple[int, ...],
+        blocks: tuple[int, ...],
+        classes: int = 10,
+        imagenet: bool = False,
     ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, widths[0], 3, 1, 1, bias=False)
+        self.conv1 = nn.Conv2d(3, widths[0], *((7, 2, 3) if imagenet else (3, 1, 1)), bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
         self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, 2, 1) if imagenet else nn.Identity()
         self.stages = nn.ModuleList()
         inputs = widths[0]
-        for stage, width in enumerate(widths):
-            strides = [1 if stage == 0 else 2] + [1] * (blocks - 1)
+        for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
+            strides = [1 if stage == 0 else 2] + [1] * (count - 1)
             members = [block(inputs if i == 0 else width, width, stride) for i, stride in enumerate(strides)]
             self.stages.append(nn.Sequential(*members))
             inputs = width
-        self.pool = nn.AvgPool2d(32 // 2 ** (len(widths) - 1))
+        self.pool = nn.AvgPool2d((56 if imagenet else 32) // 2 ** (len(widths) - 1))
         self.fc = nn.Linear(inputs, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.relu(self.bn1(self.conv1(x)))
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         for stage in self.stages:
             x = stage(x)
         logits: Tensor = self.fc(self.pool(x).flatten(1))
@@ -115,15 +131,24 @@ class LeNet(nn.Module):
         return logits
 
 
+def cifar_resnet(blocks: int) -> nn.Module:
+    """The ResNet of 6 * `blocks` + 2 layers for 32x32 images."""
+    return ResNet(BasicBlock, (16, 32, 64), (blocks,) * 3)
+
+
 def resnet20() -> nn.Module:
-    return ResNet(BasicBlock, (16, 32, 64), 3)
+    return cifar_resnet(3)
 
 
 def resnet18() -> nn.Module:
-    return ResNet(ReusingBlock, (64, 128, 256, 512), 2)
+    return ResNet(ReusingBlock, (64, 128, 256, 512), (2, 2, 2, 2))
 
 
-def vgg16(hidden: int = 4096) -> nn.Module:
+def resnet34_224() -> nn.Module:
+    return ResNet(ReusingBlock, (64, 128, 256, 512), (3, 4, 6, 3), classes=1000, imagenet=True)
+
+
+def vgg16(hidden: int = 4096, classes: int = 10, image: int = 32) -> nn.Module:
     layers: list[nn.Module] = []
     inputs = 3
     for width in (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0):  # 0: a pool
@@ -132,16 +157,20 @@ def vgg16(hidden: int = 4096) -> nn.Module:
             inputs = width
         else:
             layers.append(nn.MaxPool2d(2))
-    classifier = [nn.Linear(inputs, hidden), nn.ReLU(), nn.Dropout()]
-    classifier += [nn.Linear(hidden, hidden), nn.ReLU(), nn.Dropout(), nn.Linear(hidden, 10)]
+    classifier = [nn.Linear(inputs * (image // 32) ** 2, hidden), nn.ReLU(), nn.Dropout()]
+    classifier += [nn.Linear(hidden, hidden), nn.ReLU(), nn.Dropout(), nn.Linear(hidden, classes)]
     return nn.Sequential(
         OrderedDict(features=nn.Sequential(*layers), flatten=nn.Flatten(), classifier=nn.Sequential(*classifier))
     )
 
 
-def mlp() -> nn.Module:
-    layers = OrderedDict[str, nn.Module](flatten=nn.Flatten(), fc1=nn.Linear(64, 48), relu1=nn.ReLU())
-    layers.update(fc2=nn.Linear(48, 32), relu2=nn.ReLU(), fc3=nn.Linear(32, 10))
+def mlp(*widths: int) -> nn.Module:
+    """A perceptron with these widths, from the input's to that of the logits."""
+    layers = OrderedDict[str, nn.Module](flatten=nn.Flatten())
+    for i, (inputs, outputs) in enumerate(pairwise(widths), 1):
+        layers[f"fc{i}"] = nn.Linear(inputs, outputs)
+        if i < len(widths) - 1:
+            layers[f"relu{i}"] = nn.ReLU()
     return nn.Sequential(layers)
 
 
@@ -153,11 +182,17 @@ class Network(NamedTuple):
 
 
 NETWORKS = {
-    "mlp": Network(mlp, (1, 8, 8)),
+    "mlp": Network(partial(mlp, 64, 48, 32, 10), (1, 8, 8)),
+    "mlp512": Network(partial(mlp, 784, 512, 10), (1, 28, 28)),
     "lenet": Network(LeNet, (1, 28, 28)),
     "resnet20": Network(resnet20, (3, 32, 32)),
+    "resnet32": Network(partial(cifar_resnet, 5), (3, 32, 32)),
+    "resnet44": Network(partial(cifar_resnet, 7), (3, 32, 32)),
+    "resnet56": Network(partial(cifar_resnet, 9), (3, 32, 32)),
     "resnet18": Network(resnet18, (3, 32, 32)),
+    "resnet34_224": Network(resnet34_224, (3, 224, 224)),
     "vgg16": Network(vgg16, (3, 32, 32)),
+    "vgg16_224": Network(partial(vgg16, classes=1000, image=224), (3, 224, 224)),
 }
 
 
@@ -194,10 +229,12 @@ def randomise(model: nn.Module, images: Tensor, seed: int = 0) -> None:
     model.eval()
 
 
-def random_network(name: str, *, levels: int = 4, seed: int = 0, percentile: float = 99.9) -> nn.Module:
+def random_network(
+    name: str, *, levels: int = 4, seed: int = 0, percentile: float = 99.9, max_pool: MaxPool = "average"
+) -> nn.Module:
     """A network of NETWORKS with random weights and QCFS activations, in eval mode; equal seeds give equal ones.
 
-    Max pools become average pools, and the thresholds come from its activations on random images.
+    Max pools become average pools (or stay: "keep"), and the thresholds come from its activations on random images.
     """
     network = NETWORKS[name]
     images = random_images(network.shape, 16, seed)
@@ -206,6 +243,6 @@ def random_network(name: str, *, levels: int = 4, seed: int = 0, percentile: flo
         model = network.make()
     model.eval()  # dropout stays off while the statistics are taken
     randomise(model, images, seed)
-    spiking = convert(model, levels, max_pool="average")
+    spiking = convert(model, levels, max_pool=max_pool)
     calibrate_thresholds(spiking, [images], percentile)
     return spiking

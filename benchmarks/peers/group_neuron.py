@@ -1,0 +1,75 @@
+"""The same networks in SpikingJelly: the worker of the peers' environment (requirements-peers.txt), without ganglion.
+
+    python -m benchmarks.peers.group_neuron FOLDER
+
+The neuron is written from the paper (Lv et al., ICASSP 2024, arXiv 2402.19061) on SpikingJelly's base class. It runs
+in multi-step mode, as the paper's own networks do: every layer computes all T steps at once, the steps on the batch
+axis. The image is sent at every step, and the logits are averaged over T.
+"""
+
+# pyright: reportMissingImports=false
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from spikingjelly.activation_based import base, functional
+from torch import Tensor, nn
+
+from benchmarks.cases import Case
+from benchmarks.worker import Call, serve
+
+
+class GroupNeuron(base.MemoryModule):
+    """tau members with thresholds theta', 2 theta', ..., tau theta' and one membrane potential V, theta' = theta/tau.
+
+    V(0) = theta'/2; V += x; S = the number of members whose threshold V has reached; V -= S theta'; output S theta'.
+    """
+
+    def __init__(self, threshold: float, members: int, steps: int) -> None:
+        super().__init__()
+        self.unit, self.members, self.steps = threshold / members, members, steps
+        self.v: Tensor | None
+        self.register_memory("v", None)
+        self.step_mode = "m"
+
+    def single_step_forward(self, x: Tensor) -> Tensor:
+        v = x + (self.unit / 2 if self.v is None else self.v)
+        spikes = torch.div(v, self.unit).floor_().clamp_(0, self.members).mul_(self.unit)
+        self.v = v.sub_(spikes)
+        return spikes
+
+    def multi_step_forward(self, x: Tensor) -> Tensor:
+        """`x` (T * N, ...)"""
+        return torch.cat([self.single_step_forward(step) for step in x.chunk(self.steps)])
+
+
+def load(path: Path, steps: int, members: int) -> nn.Module:
+    """The network, with a Group Neuron in place of every clip(x, 0, threshold)."""
+    network: nn.Module = torch.load(path, weights_only=False)  # prepare.py has written it a minute ago
+    for name, module in list(network.named_modules()):
+        if isinstance(module, nn.Hardtanh):
+            network.set_submodule(name, GroupNeuron(module.max_val, members, steps))
+    return network.eval()
+
+
+def spiking(folder: Path, case: Case) -> Call:
+    """One call: the whole batch over T steps."""
+    network = load(folder / "clipped.pt", case.steps, case.members)
+    x = torch.from_numpy(np.load(folder / "x.npy")[: case.batch])
+
+    @torch.inference_mode()
+    def call() -> Tensor:
+        functional.reset_net(network)
+        logits: Tensor = network(x.repeat(case.steps, *[1] * (x.ndim - 1)))
+        return torch.stack(logits.chunk(case.steps)).mean(0)
+
+    return call
+
+
+if __name__ == "__main__":
+    serve(partial(spiking, Path(sys.argv[1])))

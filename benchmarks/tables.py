@@ -1,0 +1,116 @@
+"""What is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from .cases import BIG, FLOAT, GRID, GROWTH, INT8, LAYER, NUMPY, SPIKINGJELLY, STEP, Case
+from .rounds import LEAST
+
+Row = dict[str, Any]
+
+SHORT = {LAYER: "layer", NUMPY: "numpy", STEP: "step", SPIKINGJELLY: "SJ"}  # as the columns are headed
+
+LEGEND = """\
+Medians of rounds in turn, in ms. r: the time by T times that of onnxruntime's float32 (ort f32)
+for the plain ReLU network, default threads, same batch. layer: our default engine. numpy: the same
+in numpy alone, nothing compiled, no onnxruntime kernel. step: the definition, measured at batch 16
+alone. SJ: the same network in SpikingJelly. x: SpikingJelly's time by that of layer."""
+
+
+def in_grid(row: Row) -> bool:
+    """Whether a row belongs to the table of speeds, not only to the growth."""
+    return of(row) in GRID or of(row) in BIG
+
+
+def of(row: Row) -> Case:
+    return Case(*(row[key] for key in Case._fields))
+
+
+def ms(seconds: float | None) -> str:
+    """Three digits where they mean something."""
+    if seconds is None:
+        return ""
+    value = 1000 * seconds
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def plain_table(title: str, columns: Sequence[str], *, left: int = 1) -> Table:
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), show_edge=False, pad_edge=False)
+    for i, heading in enumerate(columns):
+        table.add_column(heading, justify="left" if i < left else "right", no_wrap=True)
+    return table
+
+
+def speed(rows: Sequence[Row], machine: str) -> Table:
+    """One line per case."""
+    cases: dict[Case, dict[str, Row]] = {}
+    for row in rows:
+        cases.setdefault(of(row), {})[row["engine"]] = row
+    members = ", ".join(map(str, sorted({case.members for case in cases})))
+    spiking = [engine for engine in SHORT if any(row["engine"] == engine for row in rows)]
+    columns = ["network", "T", "batch", "ort f32", "ort int8"]
+    columns += [heading for engine in spiking for heading in (SHORT[engine], "r")]
+    columns += ["x"] if SPIKINGJELLY in spiking else []
+    table = plain_table(f"tau = {members}; {machine}", columns)
+    shown = ""
+    for case, engines in cases.items():
+        if shown and case.network != shown:
+            table.add_section()
+        cells = [case.network if case.network != shown else "", str(case.steps), str(case.batch)]
+        shown = case.network
+        seconds = {engine: row["median_s"] for engine, row in engines.items()}
+        cells += [ms(seconds.get(FLOAT)), ms(seconds.get(INT8))]
+        for engine in spiking:
+            cells += [ms(seconds.get(engine)), f"{engines[engine]['ratio']:.2f}" if engine in engines else ""]
+        if SPIKINGJELLY in engines:
+            cells.append(f"{seconds[SPIKINGJELLY] / seconds[LAYER]:.1f}")
+        table.add_row(*cells)
+    return table
+
+
+def large(names: Sequence[str], report: Row) -> Table:
+    """What compiling costs, and the memory that a process needs to load the network and run it."""
+    table = plain_table(
+        "", ["network", "neurons", "compile s", "compile MB", "file MB", "simulate MB", "ort f32 MB", "r"]
+    )
+    for name in names:
+        peaks = report["networks"][name]["peak_mb"]
+        ratio = next(row["ratio"] for row in report["rows"] if row["network"] == name and row["engine"] == LAYER)
+        for made in report["networks"][name]["compile"]:
+            table.add_row(
+                name, f"{made['neurons']:,}", f"{made['seconds']:.1f}",
+                *(f"{mb:.0f}" for mb in (made["peak_mb"], made["file_mb"], peaks[LAYER], peaks[FLOAT])), f"{ratio:.2f}",
+            )  # fmt: skip
+    return table
+
+
+def remarks(report: Row) -> list[str]:
+    """Lava, growth, what had few rounds, and what is missing."""
+    rows, lines = report["rows"], []
+    by_case = {(of(row), row["engine"]): row for row in rows}
+    for name, network in report["networks"].items():
+        step = network["lava"].get("step_s")
+        if step:
+            lines.append(f"Lava CPU, {name}: {ms(step)} ms per sample and step, start-up not counted")
+            per_step = [row["median_s"] / row["batch"] / row["steps"] for row in rows if is_layer(row, name)]
+            lines[-1] += f"; layer: {ms(min(per_step))} at best, {step / min(per_step):.0f} times less."
+    for variable, cases in GROWTH.items():
+        found = [(case, by_case.get((case, LAYER))) for case in cases]
+        values = [f"{getattr(case, variable)}: {ms(row['median_s'])}" for case, row in found if row]
+        if len(values) > 1:
+            lines.append(f"layer, growth with {variable}, ms: {', '.join(values)}")
+    few = {f"{run['engine']} ({run['network']})": len(run["seconds"]) for run in report["runs"]}
+    few = {what: count for what, count in few.items() if count < LEAST}
+    if few:
+        lines.append(f"Fewer than {LEAST} rounds: {', '.join(f'{what}: {count}' for what, count in few.items())}.")
+    lines += [f"Missing: {reason}" for reason in report["missing"]]
+    return lines
+
+
+def is_layer(row: Row, network: str) -> bool:
+    return bool(row["engine"] == LAYER and row["network"] == network and row["members"] == GRID[0].members)
