@@ -112,7 +112,8 @@ def add(report: dict[str, Any], name: str, cases: Sequence[Case], measured: Meas
 def show(report: dict[str, Any], console: Console) -> None:
     """Print the tables."""
     rows = report["rows"]
-    console.print(tables.speed([r for r in rows if tables.in_grid(r)], report["machine"]))
+    console.print(report["machine"], highlight=False)
+    console.print(tables.speed([r for r in rows if tables.in_grid(r)]))
     console.print(tables.LEGEND, highlight=False)
     if large := [name for name in report["networks"] if name in LARGE]:
         console.print()

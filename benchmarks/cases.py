@@ -9,7 +9,9 @@ INT8 = "onnxruntime int8"
 LAYER = "layer"
 NUMPY = "layer numpy"
 STEP = "step"
-SPIKINGJELLY = "spikingjelly"
+SPIKINGJELLY = "spikingjelly"  # as the paper writes it: every member compares with its threshold
+FLOOR = "spikingjelly floor"  # the same spikes by one division, which a SpikingJelly user may come upon
+PEERS = {SPIKINGJELLY: "members", FLOOR: "floor"}  # the form of the neuron, by engine
 LAVA = "lava"
 
 ANN = (FLOAT, INT8)  # the plain ReLU network: one pass, whatever T is
@@ -22,8 +24,7 @@ OURS: dict[str, dict[str, Any]] = {  # how each is asked for
 MEMBERS = 4
 NETWORKS = ("mlp512", "resnet20", "resnet18", "vgg16")
 LARGE = ("resnet34_224", "vgg16_224")
-CALIBRATED = ("resnet34_224",)  # its stem's padded pool needs a relay population, and that needs samples
-MAX_POOLS: tuple[str, ...] = ()  # those that keep their max pools; in the others they are average pools
+MAX_POOLS = LARGE  # those that keep their max pools; in the others they are average pools
 BASE = "resnet20"  # the network whose growth is looked at, and the one that Lava runs
 
 
@@ -59,4 +60,6 @@ def engines_of(case: Case) -> tuple[str, ...]:
     needs about as long per image at any batch, is measured at one batch."""
     if case not in GRID and case not in BIG:
         return FLOAT, LAYER
-    return FLOAT, INT8, LAYER, NUMPY, *([STEP] if case.batch == 16 else []), SPIKINGJELLY
+    if case in BIG:  # a Group Neuron is no help with max pools in SpikingJelly
+        return FLOAT, INT8, LAYER, NUMPY
+    return FLOAT, INT8, LAYER, NUMPY, *([STEP] if case.batch == 16 else []), *PEERS

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from .cases import BASE, LAYER, OURS, SPIKINGJELLY, Case, engines_of
+from .cases import BASE, LAYER, OURS, PEERS, Case, engines_of
 from .rounds import take_turns
 from .worker import ROOT, Worker, WorkerError
 
@@ -76,8 +76,8 @@ def measure_network(
 
 def command(engine: str, folder: Path, peers: Path | None) -> list[str] | None:
     """What starts the worker of an engine; None where its environment is missing."""
-    if engine == SPIKINGJELLY:
-        return [str(peers), "-m", "benchmarks.peers.group_neuron", str(folder)] if peers else None
+    if engine in PEERS:
+        return [str(peers), "-m", "benchmarks.peers.group_neuron", str(folder), PEERS[engine]] if peers else None
     return [sys.executable, "-m", "benchmarks.engines", engine, str(folder)]
 
 

@@ -10,7 +10,6 @@
     int8.onnx        the same, quantised by onnxruntime: QDQ, int8 weights per channel, uint8 activations
     qcfs.onnx        the network that is compiled; thresholds: the 99.9th percentile of a layer's activations
     clipped.pt       for other simulators: a torch.fx module with clip(x, 0, threshold) where a Group Neuron belongs
-    calibration.npy  where compiling needs samples
 
 `compile` writes the compiled network and prints what that took, as JSON.
 """
@@ -27,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .cases import CALIBRATED, MAX_POOLS
+from .cases import MAX_POOLS
 from .measuring import peak_mb, timed
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 IMAGES = 64  # the largest batch
 SMALL = 16  # images for calibration, and all there are of 3x224x224
 LEVELS = 4
-INPUTS, CALIBRATION = "x.npy", "calibration.npy"
+INPUTS = "x.npy"
 
 
 def main() -> None:
@@ -65,8 +64,6 @@ def export(name: str, folder: Path) -> None:
     x = models.random_images(shape, IMAGES if shape[-1] < 64 else SMALL, seed=5)
     np.save(folder / INPUTS, x.numpy())
     samples = models.random_images(shape, SMALL, seed=6)
-    if name in CALIBRATED:
-        np.save(folder / CALIBRATION, samples.numpy())
     max_pool: MaxPool = "keep" if name in MAX_POOLS else "average"
     network = models.random_network(name, levels=LEVELS, max_pool=max_pool)
     export_onnx(network, x[:1], folder / "qcfs.onnx", input_range=(0.0, 1.0), dynamo=False)
@@ -122,10 +119,7 @@ def compile(folder: Path, steps: int, members: int) -> dict[str, Any]:
     """Compile, save, and say what it took. Nothing heavier than the compiler is loaded."""
     import ganglion
 
-    calibration = np.load(folder / CALIBRATION) if (folder / CALIBRATION).exists() else None
-    seconds, net = timed(
-        lambda: ganglion.compile(folder / "qcfs.onnx", steps=steps, members=members, calibration=calibration)
-    )
+    seconds, net = timed(lambda: ganglion.compile(folder / "qcfs.onnx", steps=steps, members=members))
     peak = peak_mb()
     ganglion.save(net, folder / compiled(steps, members))
     return {

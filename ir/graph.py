@@ -140,6 +140,10 @@ class Graph:
         return op.level if isinstance(op, Membrane) else 0
 
     def _only(self, kind: type[SomeOp]) -> SomeOp:
+        op: SomeOp = self.derived(kind, lambda: self._find_only(kind))
+        return op
+
+    def _find_only(self, kind: type[SomeOp]) -> SomeOp:
         found = self.of(kind)
         if len(found) != 1:
             raise CompileError(

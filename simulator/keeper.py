@@ -23,8 +23,10 @@ class Keeper:
         self.native = graph.typeof(graph.readout.name).shape
         self.logits = np.zeros((samples, *self.native))
         self.fan_out: dict[str, Array] = graph.derived("fan out", lambda: _fan_out(graph))
-        self.spikes = {name: np.zeros(graph.steps, np.int64) for name in self.fan_out}
-        self.operations = {name: np.zeros(graph.steps, np.int64) for name in self.fan_out}
+        self.totals: dict[str, Array] = {}
+        for name, fan in self.fan_out.items():
+            C = graph.typeof(name).shape[0]
+            self.totals[name] = np.zeros((graph.steps, len(fan) * (1 if fan.shape[1] == 1 else C)), np.int64)
 
     def _room(self, name: str) -> Array:
         kind, T, N = self.graph.typeof(name), self.graph.steps, self.samples
@@ -46,7 +48,7 @@ class Keeper:
     def _put(self, name: str, t: slice, first: int, values: Array) -> None:
         values = values[: max(self.samples - first, 0)]
         there = slice(first, first + len(values))
-        if name in self.spikes and len(values):
+        if name in self.totals and len(values):
             self._count(name, t, values)
         if name in self.kept:
             shape = self.graph.typeof(name).shape
@@ -56,28 +58,32 @@ class Keeper:
             self.logits[there] = potential * self.graph.readout.unit / self.graph.steps
 
     def _count(self, name: str, t: slice, values: Array) -> None:
-        """Add the spikes of `values` (n, T or 1, H, W, C), and the synaptic operations that they cause.
+        """Add up `values` (n, T or 1, H, W, C): over the channels too, where all have the same fan-out.
 
         An input code is one graded spike, unless it is zero.
         """
         if name == self.graph.input.name:
             values = (values != 0).view(np.uint8)
         counts = np.ascontiguousarray(values).reshape(*values.shape[:2], -1, values.shape[-1])
-        total = self.loops.totals(counts)
-        fan = self.fan_out[name]
-        if fan.shape[1] == 1:
-            operations = total @ fan[:, 0]
+        if self.fan_out[name].shape[1] == 1:
+            total = self.loops.totals(counts)
         else:
-            operations = counts.sum(axis=0, dtype=np.int64).reshape(counts.shape[1], -1) @ fan.ravel()
+            total = counts.sum(axis=0, dtype=np.int64).reshape(counts.shape[1], -1)
         with self.lock:
-            self.spikes[name][t] += total.sum(axis=1)
-            self.operations[name][t] += operations
+            self.totals[name][t] += total
+
+    def spikes(self, name: str) -> Array:
+        """The spikes of `name` at every local step, in all samples: int64 (T,)."""
+        return np.asarray(self.totals[name].sum(axis=1))
+
+    def operations(self, name: str) -> Array:
+        """The synaptic operations that they cause: int64 (T,)."""
+        return np.asarray(self.totals[name] @ self.fan_out[name].ravel())
 
     def rate(self, name: str) -> float:
         """Spikes per neuron and time-step, over all samples."""
-        spikes = int(self.spikes[name].sum())
         slots = size(self.graph.typeof(name).shape) * self.graph.steps * self.samples
-        return spikes / slots if slots else 0.0
+        return int(self.spikes(name).sum()) / slots if slots else 0.0
 
 
 def _fan_out(graph: Graph) -> dict[str, Array]:

@@ -11,6 +11,7 @@ scan need stays in the cache.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from types import ModuleType
 from typing import Any
 
@@ -67,12 +68,12 @@ class LayerEngine:
             return self.graph[op.inhibited_by].inputs[:1]
         return op.inputs
 
-    @property
+    @cached_property
     def uses_blas(self) -> bool:
         """Whether any product is computed by BLAS, which has threads of its own."""
         return any(synapses.uses_blas for synapses in self.synapses.values())
 
-    @property
+    @cached_property
     def bytes_per_sample(self) -> int:
         """The most that the spike counts of one sample take at a time, on the way through the network."""
         held: dict[str, int] = {}

@@ -123,7 +123,12 @@ def simulate(
     if engine == "step":
         _by_step(graph, encode(graph, x), keeper, min(lanes, max(len(x), 1)), progress)
     else:
-        by_layer(graph, lambda part: encode(graph, x[part]), keeper, kernel, loops, jobs, progress)
+        codes = encode(graph, x) if x.size <= PIECE else None
+
+        def encoded(part: slice) -> Array:
+            return encode(graph, x[part]) if codes is None else codes[part]
+
+        by_layer(graph, encoded, keeper, kernel, loops, jobs, progress)
     return _finished(graph, keeper, clipped)
 
 
@@ -160,7 +165,8 @@ def encode(graph: Graph, x: Array) -> Array:
 
 def is_integer_network(graph: Graph) -> bool:
     """Whether the network is quantised (a cluster form can be either)."""
-    return all(is_integer(op.weight) for op in graph.of(Projection))
+    integer: bool = graph.derived("integer", lambda: all(is_integer(op.weight) for op in graph.of(Projection)))
+    return integer
 
 
 def names_to_record(graph: Graph, record: Literal["all"] | Iterable[str] | None) -> set[str]:
@@ -188,8 +194,8 @@ def _finished(graph: Graph, keeper: Keeper, clipped: float) -> Run:
         counts={name: a for name, a in keeper.kept.items() if name != readout.name},
         potentials={name: a for name, a in keeper.kept.items() if name == readout.name},
         rates={name: keeper.rate(name) for name in populations},
-        spikes_by_step={name: keeper.spikes[name] for name in populations},
-        operations_by_step=keeper.operations,
+        spikes_by_step={name: keeper.spikes(name) for name in populations},
+        operations_by_step={name: keeper.operations(name) for name in keeper.totals},
         samples=keeper.samples,
         steps=graph.steps,
         clipped=clipped,

@@ -1,6 +1,6 @@
 """The same networks in SpikingJelly: the worker of the peers' environment (requirements-peers.txt), without ganglion.
 
-    python -m benchmarks.peers.group_neuron FOLDER
+    python -m benchmarks.peers.group_neuron FOLDER members|floor
 
 The neuron is written from the paper (Lv et al., ICASSP 2024, arXiv 2402.19061) on SpikingJelly's base class. It runs
 in multi-step mode, as the paper's own networks do: every layer computes all T steps at once, the steps on the batch
@@ -28,10 +28,12 @@ class GroupNeuron(base.MemoryModule):
     """tau members with thresholds theta', 2 theta', ..., tau theta' and one membrane potential V, theta' = theta/tau.
 
     V(0) = theta'/2; V += x; S = the number of members whose threshold V has reached; V -= S theta'; output S theta'.
+    `form` "members" lets every member compare, as the paper's equations say; "floor" divides once.
     """
 
-    def __init__(self, threshold: float, members: int, steps: int) -> None:
+    def __init__(self, threshold: float, members: int, steps: int, form: str) -> None:
         super().__init__()
+        self.spikes = {"members": self.by_members, "floor": self.by_floor}[form]
         self.unit, self.members, self.steps = threshold / members, members, steps
         self.v: Tensor | None
         self.register_memory("v", None)
@@ -39,27 +41,36 @@ class GroupNeuron(base.MemoryModule):
 
     def single_step_forward(self, x: Tensor) -> Tensor:
         v = x + (self.unit / 2 if self.v is None else self.v)
-        spikes = torch.div(v, self.unit).floor_().clamp_(0, self.members).mul_(self.unit)
+        spikes = self.spikes(v).mul_(self.unit)
         self.v = v.sub_(spikes)
         return spikes
+
+    def by_members(self, v: Tensor) -> Tensor:
+        count = torch.zeros_like(v)
+        for k in range(1, self.members + 1):
+            count += v >= k * self.unit
+        return count
+
+    def by_floor(self, v: Tensor) -> Tensor:
+        return torch.div(v, self.unit).floor_().clamp_(0, self.members)
 
     def multi_step_forward(self, x: Tensor) -> Tensor:
         """`x` (T * N, ...)"""
         return torch.cat([self.single_step_forward(step) for step in x.chunk(self.steps)])
 
 
-def load(path: Path, steps: int, members: int) -> nn.Module:
+def load(path: Path, steps: int, members: int, form: str) -> nn.Module:
     """The network, with a Group Neuron in place of every clip(x, 0, threshold)."""
     network: nn.Module = torch.load(path, weights_only=False)  # prepare.py has written it a minute ago
     for name, module in list(network.named_modules()):
         if isinstance(module, nn.Hardtanh):
-            network.set_submodule(name, GroupNeuron(module.max_val, members, steps))
+            network.set_submodule(name, GroupNeuron(module.max_val, members, steps, form))
     return network.eval()
 
 
-def spiking(folder: Path, case: Case) -> Call:
+def spiking(folder: Path, form: str, case: Case) -> Call:
     """One call: the whole batch over T steps."""
-    network = load(folder / "clipped.pt", case.steps, case.members)
+    network = load(folder / "clipped.pt", case.steps, case.members, form)
     x = torch.from_numpy(np.load(folder / "x.npy")[: case.batch])
 
     @torch.inference_mode()
@@ -72,4 +83,4 @@ def spiking(folder: Path, case: Case) -> Call:
 
 
 if __name__ == "__main__":
-    serve(partial(spiking, Path(sys.argv[1])))
+    serve(partial(spiking, Path(sys.argv[1]), sys.argv[2]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from math import prod
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -247,7 +248,7 @@ _local = threading.local()
 
 def scratch(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """An array to be overwritten, from this thread's own memory: fresh pages cost more than what is done with them."""
-    size = int(np.prod(shape)) * dtype.itemsize
+    size = prod(shape) * dtype.itemsize
     held: Array | None = getattr(_local, "memory", None)
     if held is None or held.size < size:
         held = _local.memory = np.empty(size, np.uint8)
