@@ -16,8 +16,8 @@ Row = dict[str, Any]
 SHORT = {LAYER: "layer", NUMPY: "numpy", STEP: "step", SPIKINGJELLY: "SJ"}  # as the columns are headed
 
 LEGEND = """\
-Medians of rounds in turn, in ms. r: the time by T times that of onnxruntime's float32 (ort f32)
-for the plain ReLU network, default threads, same batch. layer: our default engine. numpy: the same
+Medians of rounds in turn, in ms. f32, int8: onnxruntime, the plain ReLU network, default threads.
+r: the time by T times that of f32 at the same batch. layer: our default engine. numpy: the same
 in numpy alone, nothing compiled, no onnxruntime kernel. step: the definition, measured at batch 16
 alone. SJ: the same network in SpikingJelly. x: its time by that of layer, with the neuron as the
 paper writes it; x': with one division in place of the members' comparisons."""
@@ -54,7 +54,7 @@ def speed(rows: Sequence[Row]) -> Table:
         cases.setdefault(of(row), {})[row["engine"]] = row
     members = ", ".join(map(str, sorted({case.members for case in cases})))
     spiking = [engine for engine in SHORT if any(row["engine"] == engine for row in rows)]
-    columns = ["network", "T", "batch", "ort f32", "ort int8"]
+    columns = ["network", "T", "batch", "f32", "int8"]
     columns += [heading for engine in spiking for heading in (SHORT[engine], "r")]
     columns += ["x", "x'"] if SPIKINGJELLY in spiking else []
     table = plain_table(f"tau = {members}", columns)
