@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cache, partial
 from itertools import pairwise
 from threading import Lock
+from types import ModuleType
 
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
@@ -16,7 +17,6 @@ from ganglion.ir.exact import Kernel
 
 from .crew import ALONE, Crew
 from .keeper import Keeper
-from .kernels import Loops, inner_loops
 from .layer import LayerEngine
 
 BLOCK_BYTES = 1 << 22  # of the spike counts that one block of samples holds at a time
@@ -27,7 +27,7 @@ def by_layer(
     encoded: Callable[[slice], Array],
     keeper: Keeper,
     kernel: Kernel | None,
-    loops: Loops | None,
+    loops: ModuleType,
     jobs: int | None,
     progress: Callable[[int, int], None] | None,
 ) -> None:
@@ -35,7 +35,7 @@ def by_layer(
 
     Threads share the blocks of samples, or, where there are fewer blocks than threads, the tiles of each layer.
     """
-    engine = graph.derived((LayerEngine, kernel, loops), lambda: LayerEngine(graph, kernel, inner_loops(loops)))
+    engine = graph.derived((LayerEngine, kernel, loops), lambda: LayerEngine(graph, kernel, loops))
     jobs = jobs or available_cores()
     parts = blocks(keeper.samples, max(1, BLOCK_BYTES // engine.bytes_per_sample), jobs)
     done, lock = 0, Lock()

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from threading import Lock
+from types import ModuleType
 
 import numpy as np
 
 from ganglion.ir import Array, Graph, Input, MaxPool, Projection, Spikes, size
 
 from . import arithmetic, layout
-from .kernels import inner_loops
 
 
 class Keeper:
     """Keeps what was asked for, and adds up the rest. Blocks of samples may come in any order, from any thread."""
 
-    def __init__(self, graph: Graph, samples: int, names: set[str], integer: bool) -> None:
-        self.graph, self.samples, self.integer = graph, samples, integer
-        self.loops = inner_loops() if integer else inner_loops("numpy")
+    def __init__(self, graph: Graph, samples: int, names: set[str], integer: bool, loops: ModuleType) -> None:
+        self.graph, self.samples, self.integer, self.loops = graph, samples, integer, loops
         self.lock = Lock()
         self.kept = {op.name: self._room(op.name) for op in graph.ops if op.name in names}
         self.native = graph.typeof(graph.readout.name).shape

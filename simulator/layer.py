@@ -48,10 +48,10 @@ Record = Callable[[str, Array], None]  # population, what it sent over the windo
 class LayerEngine:
     """One network, layer by layer. It holds nothing of a run: threads may share it."""
 
-    def __init__(self, graph: Graph, kernel: Kernel | None = None, inner: ModuleType | None = None) -> None:
+    def __init__(self, graph: Graph, kernel: Kernel | None, loops: ModuleType) -> None:
         self.graph = graph
         self.integer = all(is_integer(op.weight) for op in graph.of(Projection))
-        self.loops = inner if inner and self.integer else inner_loops(None if self.integer else "numpy")
+        self.loops = loops if self.integer else inner_loops("numpy")
         self.dtype = np.dtype(np.int32 if self.integer else np.float64)
         self.synapses = {op.name: Synapses(graph, op, self.loops, kernel) for op in _receivers(graph)}
         self.scans = {

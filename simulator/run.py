@@ -15,7 +15,7 @@ from ganglion.ir.exact import MATRIX_KERNELS, Kernel
 
 from .blocks import by_layer
 from .keeper import Keeper
-from .kernels import Loops
+from .kernels import Loops, inner_loops
 from .step import StepEngine
 
 Engine = Literal["layer", "step"]
@@ -119,7 +119,9 @@ def simulate(
     x = np.asarray(x)
     clipped = check_range(graph, x)
     integer = is_integer_network(graph)
-    keeper = Keeper(graph, len(x), names_to_record(graph, record), integer)
+    inner = inner_loops(loops)
+    counting = inner if integer and engine == "layer" else inner_loops("numpy")
+    keeper = Keeper(graph, len(x), names_to_record(graph, record), integer, counting)
     if engine == "step":
         _by_step(graph, encode(graph, x), keeper, min(lanes, max(len(x), 1)), progress)
     else:
@@ -128,7 +130,7 @@ def simulate(
         def encoded(part: slice) -> Array:
             return encode(graph, x[part]) if codes is None else codes[part]
 
-        by_layer(graph, encoded, keeper, kernel, loops, jobs, progress)
+        by_layer(graph, encoded, keeper, kernel, inner, jobs, progress)
     return _finished(graph, keeper, clipped)
 
 

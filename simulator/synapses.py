@@ -14,7 +14,7 @@ from . import layout
 from .kernels import Delivery, delivery
 from .kernels.products import FloatProduct
 
-TILE_BYTES = 1 << 21  # of a tile's counts and products: smaller ones cost more calls, larger ones leave the cache
+TILE_BYTES = 1 << 22  # of a tile's counts and products: smaller ones cost more calls, larger ones leave the cache
 TILE_PRODUCTS = 1 << 24  # multiplications below which handing a tile to another thread costs more than it gains
 
 Values = dict[str, Array]

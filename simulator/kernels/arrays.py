@@ -137,4 +137,9 @@ def max_pool(counts: Array, window: Window, first: int, rows: int, out: Array) -
 
 def totals(counts: Array) -> Array:
     """What all channels of all samples in `counts` (B, T, P, C) sent: (T, P), int64."""
+    C = counts.shape[3]
+    if counts.dtype == np.uint8 and C % 8 == 0 and C <= 1024:  # eight counts in a word: far fewer additions
+        words, low = counts.view(np.uint64), np.uint64(0x00FF00FF00FF00FF)
+        sums = ((words & low) + ((words >> np.uint64(8)) & low)).sum(axis=3, keepdims=True)  # four of 16 bits
+        counts = sums.view(np.uint16)
     return np.asarray(counts.sum(axis=(0, 3), dtype=np.int64))
