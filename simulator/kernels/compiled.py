@@ -22,8 +22,11 @@ FEW = 16  # members up to which comparing with every threshold is faster than a 
 
 
 def compiled(function: F) -> F:
-    """`function`, compiled at its first call for the types it gets; without the GIL, and kept on disk."""
-    return cast(F, njit(nogil=True, cache=True, error_model="numpy")(function))
+    """`function`, compiled at its first call for the types it gets; without the GIL, and kept on disk if it can be."""
+    try:
+        return cast(F, njit(nogil=True, cache=True, error_model="numpy")(function))
+    except RuntimeError:  # neither the package's folder nor the user's cache can be written
+        return cast(F, njit(nogil=True, error_model="numpy")(function))
 
 
 @cache

@@ -270,3 +270,17 @@ def test_a_crew_does_everything_once_and_stops_at_an_error() -> None:
         with pytest.raises(ValueError, match="three"):
             crew.each(task, range(1000))
         assert len(done) < 100
+
+
+def test_loops_run_where_nothing_can_be_kept_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = pytest.importorskip("ganglion.simulator.kernels.compiled")
+    njit = compiled.njit
+
+    def without_cache(**options: Any) -> Any:
+        def refuse(function: Any) -> Any:
+            raise RuntimeError("cannot cache function: no locator available")
+
+        return refuse if options.get("cache") else njit(**options)
+
+    monkeypatch.setattr(compiled, "njit", without_cache)
+    assert compiled.compiled(lambda a: a + 1)(2) == 3
