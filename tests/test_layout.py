@@ -92,7 +92,7 @@ def test_torch_onnx_and_lava_stay_in_their_places() -> None:
         "onnx_ir": ("frontend/",),
         "onnxscript": ("frontend/",),
         "onnxruntime": ("frontend/", "simulator/kernels/products.py"),
-        "numba": ("simulator/kernels/compiled.py",),
+        "numba": ("simulator/kernels/cache.py",),
         "lava": ("backends/lava/library/",),
     }
     for path in SOURCES:

@@ -12,9 +12,10 @@ from functools import cache
 from typing import Any, TypeVar, cast
 
 import numpy as np
-from numba import njit
 
 from ganglion.ir import Array
+
+from .cache import compile_shared
 
 F = TypeVar("F", bound=Callable[..., Any])
 unsigned, i32 = np.uintp, np.int32
@@ -22,11 +23,8 @@ FEW = 16  # members up to which comparing with every threshold is faster than a 
 
 
 def compiled(function: F) -> F:
-    """`function`, compiled at its first call for the types it gets; without the GIL, and kept on disk if it can be."""
-    try:
-        return cast(F, njit(nogil=True, cache=True, error_model="numpy")(function))
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written
-        return cast(F, njit(nogil=True, error_model="numpy")(function))
+    """`function`, compiled at its first call for the types it gets."""
+    return cast(F, compile_shared(function))
 
 
 @cache

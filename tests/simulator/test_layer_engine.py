@@ -6,6 +6,7 @@ import threading
 import time
 import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ganglion.errors import InputError
+from ganglion.errors import CompileError, InputError
 from ganglion.ir import Conv2d, Dense, Graph, Projection, Spikes, linear, passes
 from ganglion.ir.exact import MATRIX_KERNELS, PAIRS, is_matrix, prove
 from ganglion.simulator import Loops, blocks, layout, simulate, synapses
@@ -68,7 +69,10 @@ def test_every_way_to_compute_gives_the_step_engines_counts(
 @settings(max_examples=20, deadline=None)
 def test_many_members(graph: Graph, members: int, inner: Any) -> None:
     """Where thresholds are searched, and where counts need more than a byte."""
-    net = networks.quantized(graph, 2, members, "loihi2")
+    try:
+        net = networks.quantized(graph, 2, members, "loihi2")
+    except CompileError:  # thresholds too fine for the target's integers
+        assume(False)
     x = networks.samples(net, 3)
     assert_equal(simulate(net, x, record="all", loops=inner), simulate(net, x, record="all", engine="step"))
 
@@ -273,14 +277,45 @@ def test_a_crew_does_everything_once_and_stops_at_an_error() -> None:
 
 
 def test_loops_run_where_nothing_can_be_kept_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    compiled = pytest.importorskip("ganglion.simulator.kernels.compiled")
-    njit = compiled.njit
+    cache = pytest.importorskip("ganglion.simulator.kernels.cache")
 
-    def without_cache(**options: Any) -> Any:
-        def refuse(function: Any) -> Any:
+    class Nowhere:
+        def __init__(self, function: Any) -> None:
             raise RuntimeError("cannot cache function: no locator available")
 
-        return refuse if options.get("cache") else njit(**options)
+    monkeypatch.setattr(cache, "SharedCache", Nowhere)
+    assert cache.compile_shared(lambda a: a + 1)(2) == 3
 
-    monkeypatch.setattr(compiled, "njit", without_cache)
-    assert compiled.compiled(lambda a: a + 1)(2) == 3
+
+def test_one_process_at_a_time_uses_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """numba writes the index before the code: a process that looks in between would be given another's code."""
+    cache = pytest.importorskip("ganglion.simulator.kernels.cache")
+    caching = pytest.importorskip("numba.core.caching")
+    filelock = pytest.importorskip("filelock")
+    monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path))
+    held: dict[str, bool] = {}
+
+    def watched(name: str) -> Any:
+        original = getattr(caching.IndexDataCacheFile, name)
+
+        def call(self: Any, *arguments: Any) -> Any:
+            try:
+                with filelock.FileLock(Path(self._cache_path) / "loops.lock", timeout=0):
+                    held[name] = False
+            except filelock.Timeout:
+                held[name] = held.get(name, True)
+            return original(self, *arguments)
+
+        return call
+
+    for name in ("_load_index", "_load_data", "_save_index", "_save_data"):
+        monkeypatch.setattr(caching.IndexDataCacheFile, name, watched(name))
+
+    def function(a: int) -> int:
+        return a + 1
+
+    first, second = cache.compile_shared(function), cache.compile_shared(function)
+    assert first(1) == second(1) == 2
+    assert not first.stats.cache_hits
+    assert second.stats.cache_hits  # the second one was read, not compiled
+    assert held == dict.fromkeys(("_load_index", "_load_data", "_save_index", "_save_data"), True)
