@@ -18,6 +18,7 @@ from ganglion.ir.exact import Kernel
 from .crew import ALONE, Crew
 from .keeper import Keeper
 from .layer import LayerEngine
+from .synapses import TILE_PRODUCTS
 
 BLOCK_BYTES = 1 << 22  # of the spike counts that one block of samples holds at a time
 
@@ -36,7 +37,8 @@ def by_layer(
     Threads share the blocks of samples, or, where there are fewer blocks than threads, the tiles of each layer.
     """
     engine = graph.derived((LayerEngine, kernel, loops), lambda: LayerEngine(graph, kernel, loops))
-    jobs = jobs or available_cores()
+    worth = engine.products_per_sample * keeper.samples // TILE_PRODUCTS  # threads that have something to do
+    jobs = min(jobs or available_cores(), max(worth, 1))
     parts = blocks(keeper.samples, max(1, BLOCK_BYTES // engine.bytes_per_sample), jobs)
     done, lock = 0, Lock()
 

@@ -74,6 +74,11 @@ class LayerEngine:
         return any(synapses.uses_blas for synapses in self.synapses.values())
 
     @cached_property
+    def products_per_sample(self) -> int:
+        """How many multiplications the window of one sample takes."""
+        return self.graph.steps * sum(synapses.products for synapses in self.synapses.values())
+
+    @cached_property
     def bytes_per_sample(self) -> int:
         """The most that the spike counts of one sample take at a time, on the way through the network."""
         held: dict[str, int] = {}

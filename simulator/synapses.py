@@ -59,6 +59,11 @@ class Synapses:
         self.gain = sum((_gain(p, self.extent[2]) for p in self.fused), np.zeros(self.extent[2], np.int32))
 
     @property
+    def products(self) -> int:
+        """How many multiplications one sample's step takes."""
+        return self.extent[0] * sum(part.deliver.row_products for fused, part in self.parts if not fused)
+
+    @property
     def uses_blas(self) -> bool:
         """Whether a product is computed by BLAS."""
         return any(isinstance(getattr(part.deliver, "product", None), FloatProduct) for _, part in self.parts)
@@ -70,8 +75,7 @@ class Synapses:
         """
         H = self.extent[0]
         size = H * columns * sum(part.deliver.row_bytes for fused, part in self.parts if not fused)
-        work = H * columns * sum(part.deliver.row_products for fused, part in self.parts if not fused)
-        tiles = min(max(-(-size // TILE_BYTES), min(split, work // TILE_PRODUCTS), 1), H)
+        tiles = min(max(-(-size // TILE_BYTES), min(split, columns * self.products // TILE_PRODUCTS), 1), H)
         return -(-H // tiles)
 
     def skip(self, values: Values) -> Array:

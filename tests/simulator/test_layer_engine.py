@@ -57,7 +57,8 @@ def test_every_way_to_compute_gives_the_step_engines_counts(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "BLOCK_BYTES", block)
         patch.setattr(synapses, "TILE_BYTES", tile)
-        patch.setattr(synapses, "TILE_PRODUCTS", 1)
+        for module in (synapses, blocks):
+            patch.setattr(module, "TILE_PRODUCTS", 1)
         if kernel == "int8":  # not for signed codes of the input, for example
             sources = [(op, net.typeof(op.inputs[0])) for op in net.of(Projection) if is_matrix(op)]
             assume(not any(prove(op, source).problem(kernel) for op, source in sources if isinstance(source, Spikes)))
