@@ -117,6 +117,20 @@ def test_simulate(files: Path, net: Path, capsys: pytest.CaptureFixture[str]) ->
     first = json.loads((files / "s.json").read_text(encoding="utf-8"))
     assert main([*arguments, "--engine", "step", "--json", str(files / "t.json")]) == 0
     assert json.loads((files / "t.json").read_text(encoding="utf-8")) == first
+    assert first["operations_per_sample"] > first["spikes_per_sample"] > 0
+    for speed in (["--kernel", "float32", "--jobs", "1"], ["--kernel", "float64"], ["--loops", "numpy", "--jobs", "3"]):
+        assert main([*arguments, *speed, "--json", str(files / "t.json")]) == 0
+        assert json.loads((files / "t.json").read_text(encoding="utf-8")) == first
+
+
+def test_a_kernel_that_is_not_exact_is_refused(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Here for the input's codes, which are signed."""
+    out = str(files / "n.onnx")
+    assert main(["compile", str(files / "model.onnx"), "-o", out, "--steps", "1", "--members", "1"]) == 0
+    capsys.readouterr()
+    assert main(["simulate", out, "--input", str(files / "X.npy"), "--kernel", "int8"]) == 2
+    error = capsys.readouterr().err.replace("\n", " ")
+    assert "the kernel int8 is not exact for 'c': its counts or weights do not fit 8 bits" in error
 
 
 def test_as_many_members_as_levels(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
