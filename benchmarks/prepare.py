@@ -98,7 +98,7 @@ def quantise(folder: Path, samples: NDArray[np.float32]) -> None:
         def __init__(self) -> None:
             self.feeds: Iterator[dict[str, Any]] = ({"input": samples[i : i + 1]} for i in range(len(samples)))
 
-        def get_next(self) -> dict[str, Any] | None:
+        def get_next(self) -> Any:  # a feed, or None at the end
             return next(self.feeds, None)
 
     folded = folder / "folded.onnx"

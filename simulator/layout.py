@@ -14,7 +14,8 @@ from ganglion.ir import Array, Shape
 
 def extent(shape: Shape) -> tuple[int, int, int]:
     """`shape` as (H, W, C)."""
-    return shape[1] if len(shape) > 1 else 1, prod(shape[2:]), shape[0]
+    channels, *places = shape
+    return places[0] if places else 1, prod(places[1:]), channels
 
 
 def channels_last(values: Array, shape: Shape) -> Array:

@@ -50,8 +50,9 @@ class ByteProduct:
         self.session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
     def __call__(self, columns: Array) -> Array:
-        (product,) = self.session.run(None, {"counts": columns if self.batched else columns[0]})
-        return np.asarray(product if self.batched else product[None])
+        (current,) = self.session.run(None, {"counts": columns if self.batched else columns[0]})
+        product = np.asarray(current)
+        return product if self.batched else product[None]
 
 
 class FloatProduct:
