@@ -8,9 +8,13 @@ from difflib import unified_diff
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")  # the tests run side by side already; numpy and torch are not loaded yet
+
+settings.register_profile("no deadline", deadline=None)  # how fast a machine is says nothing of correctness
+settings.load_profile("no deadline")
 
 GOLDEN = Path(__file__).with_name("golden")
 
