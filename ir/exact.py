@@ -11,6 +11,7 @@ int32   element by element: skip connections, depthwise convolutions, sparse map
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,12 +39,17 @@ class Proof:
         """Whether sums of two products of bytes fit 16 bits."""
         return self.pairs < PAIRS
 
-    def problem(self, kernel: str) -> str:
-        """Why `kernel` need not be exact; empty where it is (`int8`: if its sums of pairs do not saturate)."""
+    def problem(self, kernel: str, saturates: Callable[[], bool] = lambda: False) -> str:
+        """Why `kernel` need not be exact; empty where it is.
+
+        `saturates` says whether the processor adds pairs of products of bytes in 16 bits, and is asked if that matters.
+        """
         if kernel == "int8" and not self.bytes:
             return "its counts or weights do not fit 8 bits"
         if self.bound >= LIMITS[kernel]:
             return f"its sums may reach {self.bound}, and {kernel} is exact below {LIMITS[kernel]}"
+        if kernel == "int8" and not self.pairs_fit and saturates():
+            return f"sums of two products may reach {self.pairs}, which this processor's 16 bits do not hold"
         return ""
 
 
@@ -68,3 +74,11 @@ def is_matrix(op: Projection) -> bool:
 def candidates(op: Projection) -> tuple[Kernel, ...]:
     """The kernels that compute `op`, the fastest first."""
     return MATRIX_KERNELS if is_matrix(op) else ("int32",)
+
+
+def fastest(op: Projection, proof: Proof, saturates: Callable[[], bool] = lambda: False) -> Kernel:
+    """The fastest kernel that is exact for `op`; `saturates` as for `Proof.problem`."""
+    for kernel in candidates(op):
+        if not proof.problem(kernel, saturates):
+            return kernel
+    raise op.bug(f"its sums may reach {proof.bound}: no kernel is exact")

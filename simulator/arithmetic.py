@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from ganglion.errors import InternalError
-from ganglion.ir import Array, MaxPool, Projection, Shape, Spikes, Type, is_integer, linear, per_channel
+from ganglion.ir import Array, Graph, MaxPool, Projection, Shape, Spikes, Type, is_integer, linear, per_channel
+from ganglion.ir.exact import prove
 
 FEW = 16  # members up to which one comparison each is faster than a search
-EXACT = ((1 << 24, np.dtype(np.float32)), (1 << 53, np.dtype(np.float64)))
 
 
 def deliver(op: Projection, source: Type) -> Callable[[Array], Array]:
@@ -31,19 +31,20 @@ def deliver(op: Projection, source: Type) -> Callable[[Array], Array]:
     return lambda counts: linear.apply(op, counts.astype(dtype), weight).astype(np.int32) << op.exponent
 
 
-def exact_type(op: Projection, source: Type) -> np.dtype[np.float32] | np.dtype[np.float64]:
-    """The float type in which the product of `op` is exact.
-
-    Bound: the largest L1 norm of the weights of one receiving neuron, times the largest count. Every
-    partial sum, in whatever order, is an integer not above it.
-    """
+def exact_type(op: Projection, source: Type) -> np.dtype[Any]:
+    """The float type in which the product of `op` is exact (`ganglion.ir.exact`)."""
     assert isinstance(source, Spikes)
-    positive, negative = op.sums(source.shape)
-    bound = int((positive - negative).max(initial=0)) * max(abs(source.low), abs(source.high))
-    for limit, dtype in EXACT:
-        if bound < limit:
-            return dtype
-    raise InternalError(f"the products of '{op.name}' may reach {bound}: no float type is exact")
+    proof = prove(op, source)
+    for name in ("float32", "float64"):
+        if not proof.problem(name):
+            return np.dtype(name)
+    raise InternalError(f"the products of '{op.name}' may reach {proof.bound}: no float type is exact")
+
+
+def is_integer_network(graph: Graph) -> bool:
+    """Whether the network is quantised (a cluster form can be either)."""
+    integer: bool = graph.derived("integer", lambda: all(is_integer(op.weight) for op in graph.of(Projection)))
+    return integer
 
 
 def rows(table: Array, shape: Shape) -> list[Array]:

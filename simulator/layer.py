@@ -50,9 +50,9 @@ class LayerEngine:
 
     def __init__(self, graph: Graph, kernel: Kernel | None, loops: ModuleType) -> None:
         self.graph = graph
-        self.integer = all(is_integer(op.weight) for op in graph.of(Projection))
-        self.loops = loops if self.integer else inner_loops("numpy")
-        self.dtype = np.dtype(np.int32 if self.integer else np.float64)
+        integer = arithmetic.is_integer_network(graph)
+        self.loops = loops if integer else inner_loops("numpy")
+        self.dtype = np.dtype(np.int32 if integer else np.float64)
         self.synapses = {op.name: Synapses(graph, op, self.loops, kernel) for op in _receivers(graph)}
         self.scans = {
             op.name: GroupScan(op, graph.typeof(op.name).shape, self.synapses[op.name].gain, self.dtype, self.loops)
@@ -159,7 +159,7 @@ class Window:
 
     def lateral_inhibition(self, op: LateralInhibition) -> Array:
         """All members of the cluster through their window together."""
-        weights = np.broadcast_to(op.weights.reshape(len(op.inputs), -1), (len(op.inputs), self.channels(op)))
+        weights = op.weights.reshape(len(op.inputs), -1)  # (tau, 1 or C)
         members = [m for m in (self.graph[name] for name in op.inputs) if isinstance(m, IntegrateFire)]
         drive = self.values[op.inputs[0]]
         spikes = [np.empty(drive.shape, np.uint8) for _ in members]
@@ -172,9 +172,6 @@ class Window:
             inhibition[:, t] = -sum(w * s[:, t] for w, s in zip(weights, spikes, strict=True))
         self.values.update(zip(op.inputs, spikes, strict=True))
         return inhibition
-
-    def channels(self, op: Op) -> int:
-        return self.graph.typeof(op.name).shape[0]
 
     def cluster(self, op: Cluster) -> Array:
         counts = [self.values[name] for name in op.inputs]

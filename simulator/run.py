@@ -10,9 +10,10 @@ from typing import Literal
 import numpy as np
 
 from ganglion.errors import GanglionWarning, InputError
-from ganglion.ir import Array, Graph, Projection, Spikes, Stage, is_integer
+from ganglion.ir import Array, Graph, Input, Spikes, Stage
 from ganglion.ir.exact import MATRIX_KERNELS, Kernel
 
+from .arithmetic import is_integer_network
 from .blocks import by_layer
 from .keeper import Keeper
 from .kernels import Loops, inner_loops
@@ -142,16 +143,22 @@ def check_range(graph: Graph, x: Array) -> float:
     each = max(1, PIECE // max(int(np.prod(x.shape[1:])), 1))
     clipped = sum(source.encode(x[i : i + each])[1] * len(x[i : i + each]) for i in range(0, max(len(x), 1), each))
     clipped /= max(len(x), 1)
-    if clipped and not source.saturate:
-        low, high = source.real_range
-        message = (
-            f"{100 * clipped:.3g} % of the input's values lie outside [{low:.4g}, {high:.4g}], "
-            "the range the network was compiled for"
-        )
-        if clipped > MAX_CLIPPED:
-            raise InputError(message, hint=f"compile with --input-range {np.min(x):.4g} {np.max(x):.4g}")
-        warnings.warn(message + "; they were clipped", GanglionWarning, stacklevel=3)
+    judge_clipped(source, clipped, x, "the range the network was compiled for", "compile with")
     return clipped
+
+
+def judge_clipped(source: Input, clipped: float, x: Array, which: str, advice: str) -> None:
+    """Raise `InputError` or warn where the share `clipped` of the values of `x` lies outside the range of `source`.
+
+    `which` range that is, and what to do with --input-range, goes into the message.
+    """
+    if not clipped or source.saturate:
+        return
+    low, high = source.real_range
+    message = f"{100 * clipped:.3g} % of the input's values lie outside [{low:.4g}, {high:.4g}], {which}"
+    if clipped > MAX_CLIPPED:
+        raise InputError(message, hint=f"{advice} --input-range {np.min(x):.4g} {np.max(x):.4g}")
+    warnings.warn(message + "; they were clipped", GanglionWarning, stacklevel=4)
 
 
 def encode(graph: Graph, x: Array) -> Array:
@@ -163,12 +170,6 @@ def encode(graph: Graph, x: Array) -> Array:
     if not is_integer_network(graph) and not source.saturate:
         return source.real_codes(x)
     return source.encode(x)[0]
-
-
-def is_integer_network(graph: Graph) -> bool:
-    """Whether the network is quantised (a cluster form can be either)."""
-    integer: bool = graph.derived("integer", lambda: all(is_integer(op.weight) for op in graph.of(Projection)))
-    return integer
 
 
 def names_to_record(graph: Graph, record: Literal["all"] | Iterable[str] | None) -> set[str]:

@@ -23,8 +23,12 @@ Seen = list[tuple["Part", Array]]
 
 @dataclass(frozen=True)
 class Part:
-    """One projection: what it delivers for the counts of `source`, << `exponent`, arrives in the channels `where`."""
+    """One projection: what it delivers for the counts of `source`, << `exponent`, arrives in the channels `where`.
 
+    Of one that is `in_scan`, the scan of the membrane takes care.
+    """
+
+    in_scan: bool
     source: str
     deliver: Delivery
     exponent: int
@@ -46,27 +50,26 @@ class Synapses:
         plain = [p for p in projections if isinstance(op, GroupNeuron) and _is_plain(p)]
         fused = [p for p in plain if p.inputs[0] == plain[0].inputs[0]]
         self.fused = fused if len(fused) < len(projections) else []
-        self.parts = []
+        self.parts: list[Part] = []
         for p in projections:
             source = graph.typeof(p.inputs[0])
             assert isinstance(source, Spikes)
             n = p.map_shape(source.shape)[0]
             where = slice(p.offset, p.offset + n) if p.channels and n < p.channels else None
-            self.parts.append(
-                (p in self.fused, Part(p.inputs[0], delivery(p, source, loops, kernel), p.exponent, where))
-            )
+            deliver = delivery(p, source, loops, kernel)
+            self.parts.append(Part(p in self.fused, p.inputs[0], deliver, p.exponent, where))
         self.direct = len(projections) == 1 and _is_plain(projections[0]) and _is_one(projections[0])
         self.gain = sum((_gain(p, self.extent[2]) for p in self.fused), np.zeros(self.extent[2], np.int32))
 
     @property
     def products(self) -> int:
         """How many multiplications one sample's step takes."""
-        return self.extent[0] * sum(part.deliver.row_products for fused, part in self.parts if not fused)
+        return self.extent[0] * sum(part.deliver.row_products for part in self.parts if not part.in_scan)
 
     @property
     def uses_blas(self) -> bool:
         """Whether a product is computed by BLAS."""
-        return any(isinstance(getattr(part.deliver, "product", None), FloatProduct) for _, part in self.parts)
+        return any(isinstance(getattr(part.deliver, "product", None), FloatProduct) for part in self.parts)
 
     def tile(self, columns: int, split: int) -> int:
         """How many rows of the map are worked off at a time, for `columns` samples and steps.
@@ -74,7 +77,7 @@ class Synapses:
         As many as the cache holds, but so that there are `split` tiles, if each is then still worth handing over.
         """
         H = self.extent[0]
-        size = H * columns * sum(part.deliver.row_bytes for fused, part in self.parts if not fused)
+        size = H * columns * sum(part.deliver.row_bytes for part in self.parts if not part.in_scan)
         tiles = min(max(-(-size // TILE_BYTES), min(split, columns * self.products // TILE_PRODUCTS), 1), H)
         return -(-H // tiles)
 
@@ -93,7 +96,7 @@ class Synapses:
 
     def seen(self, values: Values, *, fused: bool = True) -> Seen:
         """What each projection sees of its source; without those whose counts the scan adds, unless not `fused`."""
-        parts = [part for in_scan, part in self.parts if not (in_scan and fused)]
+        parts = [part for part in self.parts if not (part.in_scan and fused)]
         return [(part, part.deliver.seen(values[part.source])) for part in parts]
 
     def drive(self, seen: Seen, first: int, rows: int) -> tuple[Array, int]:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from ganglion.errors import GanglionWarning, InputError
 from ganglion.ir import Array, Graph, Input, Spikes, size
 from ganglion.pipeline import simulate
-from ganglion.simulator.run import MAX_CLIPPED
+from ganglion.simulator.run import judge_clipped
 
 SPIKE_COUNTS = 1 << 26  # of a block at one step: seconds of work on one core
 INPUT_BYTES = 8 << 20  # of a block: what is sent to a worker
@@ -66,14 +64,7 @@ def cut(source: Input, x: Array, samples: int) -> Iterator[Block]:
         outside += source.encode(part)[1] * len(part)
         form = f"{part.dtype.str} {part.shape}\n".encode()
         yield Block(first, first + len(part), hashlib.sha256(form + part.tobytes()).hexdigest())
-    share = outside / len(x)
-    if not share or source.saturate:
-        return
-    low, high = source.real_range
-    message = f"{100 * share:.3g} % of the input's values lie outside [{low:.4g}, {high:.4g}], the input's range"
-    if share > MAX_CLIPPED:
-        raise InputError(message, hint=f"give another: --input-range {np.min(x):.4g} {np.max(x):.4g}")
-    warnings.warn(message + "; they were clipped", GanglionWarning, stacklevel=2)
+    judge_clipped(source, outside / len(x), x, "the input's range", "give another:")
 
 
 def _total(by_population: Mapping[str, Array], steps: int) -> Array:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ganglion.ir.exact import candidates, prove
+from ganglion.ir.exact import fastest, prove
 from ganglion.ir.graph import Graph
 from ganglion.ir.ops import Op, Projection
 from ganglion.ir.types import Spikes
@@ -21,9 +21,6 @@ def choose_kernels(graph: Graph) -> Graph:
             source = graph.typeof(op.inputs[0])
             assert isinstance(source, Spikes)
             proof = prove(op, source)
-            exact = next((kernel for kernel in candidates(op) if not proof.problem(kernel)), None)
-            if exact is None:
-                raise op.bug(f"its sums may reach {proof.bound}: no kernel is exact")
-            op = replace(op, kernel=exact, bound=proof.bound)
+            op = replace(op, kernel=fastest(op, proof), bound=proof.bound)
         ops.append(op)
     return graph.rebuild(ops)

@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from filelock import FileLock, Timeout
 from numba import njit
 from numba.core.caching import FunctionCache
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 PATIENCE = 60.0  # seconds; no process holds the lock for more than a few milliseconds
 
@@ -49,7 +51,7 @@ class SharedCache(FunctionCache):
             lock.release()
 
 
-def compile_shared(function: Callable[..., Any]) -> Any:
+def compile_shared(function: F) -> F:
     """`function`, compiled by numba at its first call for the types it gets, without the GIL.
 
     Kept on disk, beside the package or else in the user's cache, where one of them can be written.
@@ -58,4 +60,4 @@ def compile_shared(function: Callable[..., Any]) -> Any:
     cache: Any = SharedCache
     with suppress(RuntimeError):  # there is no such place
         loop._cache = cache(function)  # what njit's cache=True does, with numba's own class
-    return loop
+    return cast(F, loop)

@@ -9,22 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numpy as np
 
 from ganglion.ir import Array
 
-from .cache import compile_shared
+from .cache import compile_shared as compiled
 
-F = TypeVar("F", bound=Callable[..., Any])
 unsigned, i32 = np.uintp, np.int32
 FEW = 16  # members up to which comparing with every threshold is faster than a search
-
-
-def compiled(function: F) -> F:
-    """`function`, compiled at its first call for the types it gets."""
-    return cast(F, compile_shared(function))
 
 
 @cache

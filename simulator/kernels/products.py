@@ -82,6 +82,8 @@ def saturates() -> bool:
     return False
 
 
-def product(kernel: Kernel, weight: Array) -> Product:
-    """The product by `kernel` with the weights (G, K, N)."""
+def product_of(weight: Array, kernel: Kernel | None) -> Product:
+    """The product with the weights (G, K, N): by `kernel`, or in float64 where they are still real (None)."""
+    if kernel is None:
+        return FloatProduct(weight, np.float64, integer=False)
     return ByteProduct(weight) if kernel == "int8" else FloatProduct(weight, kernel)

@@ -12,10 +12,10 @@ import numpy as np
 
 from ganglion.errors import InputError
 from ganglion.ir import Array, Conv2d, Dense, OneToOne, Projection, Sparse, Spikes, is_integer, linear
-from ganglion.ir.exact import PAIRS, Kernel, Proof, candidates, is_matrix, prove
+from ganglion.ir.exact import PAIRS, Kernel, Proof, fastest, is_matrix, prove
 from ganglion.simulator import layout
 
-from .products import FloatProduct, Product, product, saturates
+from .products import product_of, saturates
 
 
 class Delivery(Protocol):
@@ -41,19 +41,12 @@ def delivery(op: Projection, source: Spikes, loops: ModuleType, kernel: Kernel |
 
 def chosen(op: Projection, proof: Proof, kernel: Kernel | None) -> Kernel:
     """The kernel for `op`; raises `InputError` where the one that is asked for cannot be exact."""
-    if kernel is not None and is_matrix(op):
-        problem = proof.problem(kernel)
-        if kernel == "int8" and not problem and not proof.pairs_fit and saturates():
-            problem = f"sums of two products may reach {proof.pairs}, which this processor's 16 bits do not hold"
-        if problem:
-            raise InputError(
-                f"the kernel {kernel} is not exact for '{op.name}': {problem}", hint="choose another kernel"
-            )
-        return kernel
-    for candidate in candidates(op):
-        if not proof.problem(candidate) and (candidate != "int8" or proof.pairs_fit or not saturates()):
-            return candidate
-    raise op.bug(f"its sums may reach {proof.bound}: no kernel is exact")
+    if kernel is None or not is_matrix(op):
+        return fastest(op, proof, saturates)
+    problem = proof.problem(kernel, saturates)
+    if problem:
+        raise InputError(f"the kernel {kernel} is not exact for '{op.name}': {problem}", hint="choose another kernel")
+    return kernel
 
 
 class Convolution:
@@ -198,11 +191,6 @@ DELIVERIES: dict[type[Projection], Callable[[Any, Spikes, ModuleType, Kernel | N
     OneToOne: Gain,
     Sparse: Connections,
 }
-
-
-def product_of(matrix: Array, kernel: Kernel | None) -> Product:
-    """The product with weights (G, K, N): by `kernel`, or in float64 where the weights are still real."""
-    return product(kernel, matrix) if kernel else FloatProduct(matrix, np.float64, integer=False)
 
 
 def block_of(op: Conv2d, source: Spikes, kernel: Kernel | None) -> int:
