@@ -85,10 +85,11 @@ class StepEngine:
             spikes = self.sent[projection.inputs[0]].get(g - 1 - projection.delay)
             if spikes is not None:
                 V = V + self.deliver[projection.name](spikes)
-        if op.bias is not None:
-            V = V + per_channel(op.bias, self.graph.typeof(op.name).shape)
+        shape = self.graph.typeof(op.inputs[0]).shape
         if np.ndim(V) == 0:  # nothing has arrived, which only a network with wrong delays can bring about
-            V = np.zeros((1, *self.graph.typeof(op.inputs[0]).shape), np.int32)
+            V = np.zeros((1, *shape), np.int32)
+        if op.bias is not None:
+            V = V + per_channel(op.bias, shape)
         if op.interval is not None and not (op.interval[0] <= V.min() and V.max() <= op.interval[1]):
             raise InternalError(f"the potential of '{op.name}' left its proven interval {op.interval}")
         self.potential[op.name] = V
