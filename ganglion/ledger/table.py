@@ -49,7 +49,7 @@ def _rungs(ledger: Ledger) -> Table:
 def _populations(ledger: Ledger) -> Table:
     rungs = [rung for rung in NARROW if rung in ledger.rungs]
     table = Table(
-        title="relative error of each population on its rungs; of its integer spikes the rest",
+        title="relative error on every rung, and the integer spikes",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
