@@ -24,12 +24,14 @@ def potential_bounds(graph: Graph, op: Membrane) -> tuple[int, int]:
     channels = graph.typeof(op.inputs[0]).shape[0]
     projections = [(p, graph.typeof(p.inputs[0])) for p in (graph[name] for name in op.inputs)]
     step = bias_bounds(op.bias, channels)
+    if isinstance(op, GroupNeuron) and op.bias_by_step is not None:
+        step = added(step, bias_bounds_by_step(op.bias_by_step, channels))
     for projection, source in projections:
         assert isinstance(projection, Projection)
         assert isinstance(source, Spikes)
         below, above = current_bounds(projection, source)
         step = step[0] + below, step[1] + above
-    low, high = window_bounds(step, reset_tables(graph, op), graph.steps)
+    low, high = window_bounds(step, reset_tables(graph, op), graph.steps, taker_tables(graph, op))
     return int(low.min()), int(high.max())
 
 
@@ -40,8 +42,21 @@ def reset_tables(graph: Graph, op: Membrane) -> tuple[Array, Array] | None:
     if isinstance(op, IntegrateFire):
         inhibition = graph[op.inhibited_by]
         assert isinstance(inhibition, LateralInhibition)
-        members = [m for m in map(graph.__getitem__, inhibition.inputs) if isinstance(m, IntegrateFire)]
-        return np.stack([m.threshold for m in members]), inhibition.weights
+        members = [m for m in map(graph.__getitem__, inhibition.inputs) if isinstance(m, IntegrateFire) and not m.takes]
+        return np.stack([m.threshold for m in members]), inhibition.weights[: len(members)]
+    return None
+
+
+def taker_tables(graph: Graph, op: Membrane) -> tuple[Array, Array] | None:
+    """Thresholds and excitation of the members of the cluster that take spikes back; None where there are none."""
+    if isinstance(op, GroupNeuron) and op.negative is not None and op.excitation is not None:
+        return op.negative, op.excitation
+    if isinstance(op, IntegrateFire):
+        inhibition = graph[op.inhibited_by]
+        assert isinstance(inhibition, LateralInhibition)
+        members = [m for m in map(graph.__getitem__, inhibition.inputs) if isinstance(m, IntegrateFire) and m.takes]
+        if members:
+            return np.stack([m.threshold for m in members]), -inhibition.weights[-len(members) :]
     return None
 
 
@@ -51,6 +66,16 @@ def bias_bounds(bias: Array | None, channels: int) -> Interval:
         return np.zeros(channels, np.int64), np.zeros(channels, np.int64)
     rows = by_channel(bias, channels).astype(np.int64)
     return rows.min(axis=1), rows.max(axis=1)
+
+
+def bias_bounds_by_step(bias: Array, channels: int) -> Interval:
+    """Bounds of what a bias (T,) or (T, C) adds in any step."""
+    rows = np.broadcast_to(bias.reshape(len(bias), -1), (len(bias), channels)).astype(np.int64)
+    return rows.min(axis=0), rows.max(axis=0)
+
+
+def added(a: Interval, b: Interval) -> Interval:
+    return a[0] + b[0], a[1] + b[1]
 
 
 def current_bounds(op: Projection, source: Spikes) -> Interval:
@@ -68,14 +93,24 @@ def by_channel(array: Array, channels: int) -> Array:
     return np.broadcast_to(array, (channels,))[:, None] if array.ndim == 0 else array.reshape(channels, -1)
 
 
-def window_bounds(step: Interval, tables: tuple[Array, Array] | None, steps: int) -> Interval:
-    """Bounds of the potential over `steps` time-steps, each of which adds a value within `step`."""
+def window_bounds(
+    step: Interval,
+    tables: tuple[Array, Array] | None,
+    steps: int,
+    takers: tuple[Array, Array] | None = None,
+) -> Interval:
+    """Bounds of the potential over `steps` time-steps, each of which adds a value within `step`.
+
+    `tables` are thresholds and inhibition, `takers` thresholds and excitation of the members that take spikes back.
+    """
     low = high = lowest = highest = np.zeros_like(step[0])
     for _ in range(steps):
         low, high = low + step[0], high + step[1]
         lowest, highest = np.minimum(lowest, low), np.maximum(highest, high)
         if tables is not None:
             low, high = after_reset(low, high, *tables)
+            if takers is not None:
+                high = np.maximum(high, most_after_taking_back(low, high, *takers))
             lowest, highest = np.minimum(lowest, low), np.maximum(highest, high)
     return lowest, highest
 
@@ -96,3 +131,13 @@ def after_reset(low: Array, high: Array, thresholds: Array, inhibition: Array) -
         new_low = np.where(reached, np.minimum(new_low, first - subtracted), new_low)
         new_high = np.where(reached, np.maximum(new_high, last - subtracted), new_high)
     return new_low, new_high
+
+
+def most_after_taking_back(low: Array, high: Array, negative: Array, excitation: Array) -> Array:
+    """The highest potential after members have taken spikes back; they may also be kept from it, so `low` stays."""
+    most = np.full_like(high, -HUGE)
+    given = np.cumsum(excitation, axis=0, dtype=np.int64)
+    for threshold, amount in zip(negative, given, strict=True):
+        highest = np.minimum(high, threshold - 1)
+        most = np.where(low <= highest, np.maximum(most, highest + amount), most)
+    return most

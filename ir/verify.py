@@ -50,7 +50,7 @@ ALLOWED: dict[Stage, tuple[type[Op], ...]] = {
 INTEGER_FIELDS: dict[type[Op], tuple[str, ...]] = {
     Projection: ("weight",),
     Membrane: ("bias",),
-    GroupNeuron: ("thresholds", "inhibition"),
+    GroupNeuron: ("thresholds", "inhibition", "negative", "excitation", "bias_by_step"),
     IntegrateFire: ("threshold",),
     LateralInhibition: ("weights",),
 }
@@ -99,6 +99,9 @@ def paths_are_balanced(graph: Graph) -> Iterator[str]:
     """level(r) = level(p) + 1 + delay for every projection from p to r, and T is known."""
     if graph.steps < 1:
         yield f"windows of {graph.steps} steps"
+    for neuron in graph.of(GroupNeuron):
+        if neuron.bias_by_step is not None and len(neuron.bias_by_step) != graph.steps:
+            yield f"'{neuron.name}' has a bias for {len(neuron.bias_by_step)} steps in windows of {graph.steps}"
     for op in graph.of(Membrane):
         for projection in (graph[name] for name in op.inputs):
             assert isinstance(projection, Projection)

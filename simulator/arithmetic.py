@@ -57,6 +57,14 @@ def count_type(most: int) -> np.dtype[Any]:
     return np.dtype(np.uint8 if most < 1 << 8 else np.int16 if most < 1 << 15 else np.int32)
 
 
+def count(spikes: Sequence[Array], takers: int) -> Array:
+    """What a cluster sends: the number of members that fire, of which the last `takers` take spikes back."""
+    if not takers:
+        return np.asarray(np.sum(spikes, axis=0, dtype=count_type(len(spikes))))
+    senders, back = spikes[:-takers], spikes[-takers:]
+    return np.asarray(np.sum(senders, axis=0, dtype=np.int32) - np.sum(back, axis=0, dtype=np.int32))
+
+
 def fire(potential: Array, thresholds: Sequence[Array]) -> Array:
     """The number of members whose threshold the potential (B, *shape) has reached: >=, not >."""
     counts = np.zeros(potential.shape, count_type(len(thresholds)))
@@ -67,6 +75,14 @@ def fire(potential: Array, thresholds: Sequence[Array]) -> Array:
     for part, table in _by_channel(potential, thresholds):  # thresholds never fall from member to member
         counts[part] = np.searchsorted(table, potential[part], side="right")
     return counts
+
+
+def below(potential: Array, counts: Array, thresholds: Sequence[Array]) -> Array:
+    """The number of members that would take spikes back, int32: V < threshold; none where `counts` members fired."""
+    found = np.zeros(potential.shape, np.int32)
+    for threshold in thresholds:
+        found += potential < threshold
+    return np.where(counts > 0, 0, found)
 
 
 def reset(potential: Array, counts: Array, inhibition: Sequence[Array]) -> Array:
@@ -99,6 +115,9 @@ def window_maximum(op: MaxPool, potential: Array) -> Array:
 
 def spike_type(kind: Spikes, potential: Array) -> np.dtype[Any]:
     """The type in which counts of `kind` are sent, where they come from `potential`: real ones stay real."""
-    if not is_integer(potential):
-        return potential.dtype
+    return sent_type(kind) if is_integer(potential) else potential.dtype
+
+
+def sent_type(kind: Spikes) -> np.dtype[Any]:
+    """The type in which whole counts of `kind` are sent."""
     return count_type(kind.high) if kind.low >= 0 and kind.high < 1 << 15 else np.dtype(np.int32)

@@ -59,10 +59,13 @@ class Keeper:
     def _count(self, name: str, t: slice, values: Array) -> None:
         """Add up `values` (n, T or 1, H, W, C): over the channels too, where all have the same fan-out.
 
-        An input code is one graded spike, unless it is zero.
+        An input code is one graded spike, unless it is zero; one that takes another back is a spike, too.
         """
+        kind = self.graph.typeof(name)
         if name == self.graph.input.name:
             values = (values != 0).view(np.uint8)
+        elif isinstance(kind, Spikes) and kind.low < 0:
+            values = np.abs(values)
         counts = np.ascontiguousarray(values).reshape(*values.shape[:2], -1, values.shape[-1])
         if self.fan_out[name].shape[1] == 1:
             total = self.loops.totals(counts)

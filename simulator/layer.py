@@ -74,7 +74,9 @@ class LayerEngine:
         self.dtype = np.dtype(np.int32 if integer else np.float64)
         self.synapses = {op.name: Synapses(graph, op, self.loops, kernel) for op in _receivers(graph)}
         self.scans = {
-            op.name: GroupScan(op, graph.typeof(op.name).shape, self.synapses[op.name].gain, self.dtype, self.loops)
+            op.name: GroupScan(
+                op, graph.typeof(op.name).shape, graph.steps, self.synapses[op.name].gain, self.dtype, self.loops
+            )
             for op in graph.of(GroupNeuron)
         }
         self.last_use = {name: op.name for op in graph.ops for name in self.reads(op)}
@@ -177,7 +179,9 @@ class Window:
         synapses, scan = self.engine.synapses[op.name], self.engine.scans[op.name]
         H, W, C = synapses.extent
         N, T = len(self.codes), self.graph.steps
-        out = np.empty((N, T, H * W, C), arithmetic.count_type(op.members))
+        kind = self.graph.typeof(op.name)
+        assert isinstance(kind, Spikes)
+        out = np.empty((N, T, H * W, C), arithmetic.sent_type(kind))
         skip, seen = synapses.skip(self.values), synapses.seen(self.values)
         rows = synapses.tile(N * T, self.crew.size)
 
@@ -201,17 +205,23 @@ class Window:
         spikes = [np.empty(drive.shape, np.uint8) for _ in members]
         V = [np.zeros(drive[:, 0].shape, drive.dtype) for _ in members]
         inhibition = np.zeros(drive.shape, drive.dtype)
+        sent = np.zeros(drive[:, 0].shape, np.int32)
+        takers = sum(member.takes > 0 for member in members)
         for t in range(self.graph.steps):
             for k, member in enumerate(members):
                 V[k] = V[k] + drive[:, t] + (inhibition[:, t - 1] if t else 0)
-                spikes[k][:, t] = arithmetic.fire(V[k], [member.threshold])
+                if member.takes:
+                    spikes[k][:, t] = (member.threshold > V[k]) & (sent >= member.takes)
+                else:
+                    spikes[k][:, t] = arithmetic.fire(V[k], [member.threshold])
+            if takers:
+                sent += arithmetic.count([s[:, t] for s in spikes], takers)
             inhibition[:, t] = -sum(w * s[:, t] for w, s in zip(weights, spikes, strict=True))
         self.values.update(zip(op.inputs, spikes, strict=True))
         return inhibition
 
     def cluster(self, op: Cluster) -> Array:
-        counts = [self.values[name] for name in op.inputs]
-        return np.asarray(np.sum(counts, axis=0, dtype=arithmetic.count_type(len(counts))))
+        return arithmetic.count([self.values[name] for name in op.inputs], op.takers)
 
     def max_pool(self, op: MaxPool) -> Array:
         kind, synapses = self.graph.typeof(op.name), self.engine.synapses[op.name]

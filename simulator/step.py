@@ -45,6 +45,7 @@ class StepEngine:
         self.sent: dict[str, dict[int, Any]] = {}
         self.potential: dict[str, Any] = {}
         self.peak: dict[str, Any] = {}
+        self.balance: dict[str, Any] = {}  # the spikes sent in this window and not taken back
 
     def run(
         self,
@@ -90,6 +91,8 @@ class StepEngine:
             V = np.zeros((1, *shape), np.int32)
         if op.bias is not None:
             V = V + per_channel(op.bias, shape)
+        if isinstance(op, GroupNeuron) and op.bias_by_step is not None:
+            V = V + per_channel(op.bias_by_step[t], shape)
         if op.interval is not None and not (op.interval[0] <= V.min() and V.max() <= op.interval[1]):
             raise InternalError(f"the potential of '{op.name}' left its proven interval {op.interval}")
         self.potential[op.name] = V
@@ -98,21 +101,35 @@ class StepEngine:
     def group_neuron(self, op: GroupNeuron, g: int, t: int) -> Array:
         shape = self.graph.typeof(op.name).shape
         V = self.integrate(op, g, t)
-        n = arithmetic.fire(V, arithmetic.rows(op.thresholds, shape))
-        self.potential[op.name] = arithmetic.reset(V, n, arithmetic.rows(op.inhibition, shape))
+        n: Array = arithmetic.fire(V, arithmetic.rows(op.thresholds, shape))
+        V = arithmetic.reset(V, n, arithmetic.rows(op.inhibition, shape))
+        if op.negative is not None and op.excitation is not None:
+            sent = 0 if t == 0 else self.balance[op.name]
+            m = np.minimum(arithmetic.below(V, n, arithmetic.rows(op.negative, shape)), sent)
+            V = arithmetic.reset(V, m, [-row for row in arithmetic.rows(op.excitation, shape)])
+            n = (n - m).astype(np.int32)
+            self.balance[op.name] = sent + n
+        self.potential[op.name] = V
         return n
 
     def member(self, op: IntegrateFire, g: int, t: int) -> Array:
         V = self.integrate(op, g, t, self.sent[op.inhibited_by].get(g - 1, 0))
-        return arithmetic.fire(V, [per_channel(op.threshold, self.graph.typeof(op.name).shape)])
+        threshold = per_channel(op.threshold, self.graph.typeof(op.name).shape)
+        if not op.takes:
+            return arithmetic.fire(V, [threshold])
+        sent = 0 if t == 0 else self.balance[op.inhibited_by]
+        return np.asarray((threshold > V) & (sent >= op.takes), np.uint8)
 
     def lateral_inhibition(self, op: LateralInhibition, g: int, t: int) -> Array:
         weights = arithmetic.rows(op.weights, self.graph.typeof(op.name).shape)
+        spikes = [self.sent[m][g].astype(np.int32) for m in op.inputs]
+        takes = [bool(getattr(self.graph[m], "takes", 0)) for m in op.inputs]
+        net = sum(-s if back else s for s, back in zip(spikes, takes, strict=True))
+        self.balance[op.name] = net + (0 if t == 0 else self.balance[op.name])
         return np.asarray(-sum(w * self.sent[m][g] for w, m in zip(weights, op.inputs, strict=True)))
 
     def cluster(self, op: Cluster, g: int, t: int) -> Array:
-        spikes = [self.sent[m][g] for m in op.inputs]
-        return np.asarray(np.sum(spikes, axis=0, dtype=arithmetic.count_type(len(spikes))))
+        return arithmetic.count([self.sent[m][g] for m in op.inputs], op.takers)
 
     def max_pool(self, op: MaxPool, g: int, t: int) -> Array:
         kind = self.graph.typeof(op.name)

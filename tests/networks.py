@@ -35,6 +35,7 @@ from ganglion.ir import (
     Sum,
     passes,
 )
+from ganglion.ir.passes.group import group_neuron
 
 KINDS = ("conv", "residual", "shortcut", "pool", "max", "dense block", "transposed", "shuffle")
 
@@ -238,6 +239,45 @@ def integer_networks(draw: st.DrawFn, steps: int | None = None, members: int | N
     steps = steps or draw(st.sampled_from([1, 2, 3, 5]))
     members = members or draw(st.integers(1, 5))
     return quantized(draw(imported()), steps, members, draw(st.sampled_from(["loihi1", "loihi2"])))
+
+
+@st.composite
+def general_networks(draw: st.DrawFn, by_step: bool = True) -> Graph:
+    """As `integer_networks`, of Group Neurons that may take spikes back and, if `by_step`, have biases of their own at
+    each step."""
+    steps, members = draw(st.sampled_from([2, 3, 5])), draw(st.integers(1, 4))
+    graph = passes.run(draw(imported()), [passes.compose])
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+
+    def neuron(op: Staircase, tau: int) -> GroupNeuron:
+        return general(group_neuron(op, tau), rng, steps, by_step, graph.typeof(op.name).shape[0])
+
+    target = targets.load(draw(st.sampled_from(["loihi1", "loihi2"])))
+    return passes.run(
+        graph,
+        [
+            partial(passes.group, members=members, neuron=neuron),
+            partial(passes.schedule, steps=steps),
+            partial(passes.quantize, target=target),
+            passes.choose_kernels,
+        ],
+    )
+
+
+def general(op: GroupNeuron, rng: np.random.Generator, steps: int, by_step: bool, channels: int) -> GroupNeuron:
+    """`op` with some of what its thresholds alone do not say, dyadic."""
+    q = op.scale
+    k = np.arange(1, 1 + int(rng.integers(0, op.members + 1)))
+    if len(k):
+        wide = q * rng.integers(1, 4, channels) / 2  # of the members that take back: their own spacing
+        negative, excitation = -(k[:, None] - 0.5) * wide, np.repeat(wide[None], len(k), axis=0)
+        if rng.integers(2):
+            negative, excitation = negative[:, 0], excitation[:, 0]
+        op = replace(op, negative=negative, excitation=excitation)
+    if by_step and rng.integers(2):
+        shape = (steps, channels) if rng.integers(2) else (steps,)
+        op = replace(op, bias_by_step=rng.integers(-8, 9, shape) / 16)
+    return op
 
 
 def with_integer_parameters(graph: Graph, rng: np.random.Generator, largest_q: int) -> tuple[Graph, dict[str, Array]]:

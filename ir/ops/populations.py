@@ -59,7 +59,19 @@ class GroupNeuron(Membrane):
     Integer form: thresholds[k] = ceil((k - 1/2) * q), inhibition[k] = rint(k * q) - rint((k - 1) * q), q in
     membrane units. tau = 1 is the soft-reset integrate-and-fire neuron.
 
-    `thresholds` and `inhibition` are (tau,) or (tau, C). One spike stands for the real value `scale`.
+    Any other V(0) is a shift of the thresholds; any other number of levels, another table.
+
+    Members with thresholds below 0 may take back what fired too early, but never more than was sent in this window:
+    with S what has been sent so far, less what was taken back (0 at the window's start), and j = 1, 2, ...
+
+        m <- the least of S and the number of j with V < negative[j]
+        V <- V + excitation[1] + ... + excitation[m],  and n - m is sent
+
+    Integer form: negative[j] = ceil of the real one, excitation as inhibition. `bias_by_step`, (T,) or (T, C), is added
+    at each local step of the window beside the bias.
+
+    `thresholds` and `inhibition` are (tau,) or (tau, C), `negative` and `excitation` likewise. One spike stands for the
+    real value `scale`.
     """
 
     mnemonic: ClassVar[str] = "group-neuron"
@@ -67,11 +79,19 @@ class GroupNeuron(Membrane):
     thresholds: Array
     inhibition: Array
     scale: float
+    negative: Array | None = None
+    excitation: Array | None = None
+    bias_by_step: Array | None = None
 
     @property
     def members(self) -> int:
-        """tau, the number of integrate-and-fire members of each cluster."""
+        """tau, the number of integrate-and-fire members of each cluster that send; without those that take back."""
         return int(self.thresholds.shape[0])
+
+    @property
+    def takers(self) -> int:
+        """The number of members that take spikes back."""
+        return 0 if self.negative is None else int(self.negative.shape[0])
 
     def infer(self, *types: Type) -> Spikes:
         shape = self.input_shape(types)
@@ -87,7 +107,22 @@ class GroupNeuron(Membrane):
             )
         if (self.inhibition <= 0).any():
             raise self.fail("a member without lateral inhibition would never stop firing")
-        return Spikes(shape=shape, low=0, high=self.members)
+        self._check_takers(shape)
+        if self.bias_by_step is not None and self.bias_by_step.shape[1:] not in ((), shape[:1]):
+            raise self.bug(f"a bias by step of shape {self.bias_by_step.shape} for {shape}")
+        return Spikes(shape=shape, low=-self.takers, high=self.members)
+
+    def _check_takers(self, shape: Shape) -> None:
+        if self.negative is None or self.excitation is None:
+            if self.negative is not self.excitation:
+                raise self.bug("has only one of the tables of the members that take spikes back")
+            return
+        tables = (self.negative, self.excitation)
+        if any(t.shape not in ((self.takers,), (self.takers, shape[0])) for t in tables) or not self.takers:
+            raise self.fail(f"threshold tables of shape {self.negative.shape} do not fit {shape[0]} channels")
+        falling = (np.diff(self.negative, axis=0) <= 0).all() and (self.excitation > 0).all()
+        if not falling or (self.negative[0] > self.thresholds[0]).any():
+            raise self.bug("the thresholds of the members that take spikes back do not fall from below the others")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -101,12 +136,17 @@ class IntegrateFire(Membrane):
 
     `inhibited_by` names the `LateralInhibition` whose output arrives one step later: a feedback edge,
     therefore not among `inputs`. `threshold` is () or (C,).
+
+    The j-th member that takes spikes back (`takes` = j; 0: one that sends) fires instead while V < threshold and at
+    least j of the spikes that its cluster has sent in this window are not taken back; they are counted one step later,
+    as the inhibition arrives.
     """
 
     mnemonic: ClassVar[str] = "integrate-fire"
 
     threshold: Array
     inhibited_by: str
+    takes: int = 0
 
     def infer(self, *types: Type) -> Spikes:
         shape = self.input_shape(types)
@@ -118,7 +158,8 @@ class IntegrateFire(Membrane):
 class LateralInhibition(Op):
     """Every spike of member k sends -weights[k] to all members of its cluster, itself too, one step later.
 
-    `inputs` are the members in the order of their thresholds; `weights` is (tau,) or (tau, C).
+    `inputs` are the members in the order of their thresholds, those that take spikes back behind the others: they
+    excite, with weights below 0. `weights` is (tau,) or (tau, C).
     """
 
     mnemonic: ClassVar[str] = "lateral-inhibition"
@@ -134,7 +175,8 @@ class LateralInhibition(Op):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cluster(Op):
-    """The members of a cluster seen as one population: count = the number of members that fire.
+    """The members of a cluster seen as one population: count = the number of members that fire, of which the last
+    `takers` count as -1.
 
     It costs no time-step: a projection from a cluster is the same projection from every member.
     """
@@ -142,9 +184,10 @@ class Cluster(Op):
     mnemonic: ClassVar[str] = "cluster"
 
     scale: float
+    takers: int = 0
 
     def infer(self, *types: Type) -> Spikes:
-        return Spikes(shape=self.same_shape(types, Spikes), low=0, high=len(types))
+        return Spikes(shape=self.same_shape(types, Spikes), low=-self.takers, high=len(types) - self.takers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

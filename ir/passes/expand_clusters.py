@@ -1,9 +1,9 @@
 """expand_clusters: every Group Neuron becomes tau explicit integrate-and-fire populations.
 
 Members share the input and the bias; each has one of the staggered thresholds. A lateral inhibition
-carries -inhibition[k] from member k to all members of its cluster, itself too, and arrives one step
-later together with the next input. A membrane is compared only after both have arrived, and the members
-that fire are always the lowest n; so the spikes are those of the Group Neuron, to the bit.
+carries -inhibition[k] from member k to all members of its cluster, itself too (and +excitation[j] from one that takes
+spikes back), and arrives one step later together with the next input. A membrane is compared only after both have
+arrived, and the members that fire are always the lowest n; so the spikes are those of the Group Neuron, to the bit.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from ganglion.ir.graph import Graph, Stage
-from ganglion.ir.ops import Cluster, GroupNeuron, IntegrateFire, LateralInhibition, Op
+from ganglion.ir.ops import Array, Cluster, GroupNeuron, IntegrateFire, LateralInhibition, Op
 
 
 def expand_clusters(graph: Graph) -> Graph:
@@ -23,25 +23,44 @@ def expand_clusters(graph: Graph) -> Graph:
 
 
 def cluster_of(op: GroupNeuron) -> list[Op]:
-    """The members `p#1` .. `p#tau`, their lateral inhibition `p#inhibition`, and the cluster `p`."""
+    """The members `p#1` .. `p#tau`, those that take spikes back `p#-1` .., their lateral inhibition `p#inhibition`, and
+    the cluster `p`.
+
+    Raises `CompileError` for a bias by step, for which a cluster's members have no form.
+    """
+    if op.bias_by_step is not None:
+        raise op.fail(f"'{op.name}' has a bias of its own at each step; only its graded form exists")
     inhibition = f"{op.name}#inhibition"
-    members = [
-        IntegrateFire(
-            name=f"{op.name}#{k + 1}",
-            inputs=op.inputs,
-            origin=op.origin,
-            bias=op.bias,
-            level=op.level,
-            unit=op.unit,
-            interval=op.interval,
-            threshold=np.asarray(op.thresholds[k]),
-            inhibited_by=inhibition,
-        )
-        for k in range(op.members)
-    ]
+    members = [_member(op, k + 1, op.thresholds[k], inhibition) for k in range(op.members)]
+    weights = op.inhibition
+    if op.negative is not None and op.excitation is not None:
+        members += [_member(op, -j - 1, op.negative[j], inhibition) for j in range(op.takers)]
+        weights = np.concatenate(_alike(weights, -op.excitation))
     names = tuple(m.name for m in members)
     return [
         *members,
-        LateralInhibition(name=inhibition, inputs=names, origin=op.origin, weights=op.inhibition),
-        Cluster(name=op.name, inputs=names, origin=op.origin, scale=op.scale),
+        LateralInhibition(name=inhibition, inputs=names, origin=op.origin, weights=weights),
+        Cluster(name=op.name, inputs=names, origin=op.origin, scale=op.scale, takers=op.takers),
     ]
+
+
+def _member(op: GroupNeuron, k: int, threshold: Array, inhibition: str) -> IntegrateFire:
+    """The k-th member that sends, or for a negative k the one that takes back."""
+    return IntegrateFire(
+        name=f"{op.name}#{k}",
+        inputs=op.inputs,
+        origin=op.origin,
+        bias=op.bias,
+        level=op.level,
+        unit=op.unit,
+        interval=op.interval,
+        threshold=np.asarray(threshold),
+        inhibited_by=inhibition,
+        takes=max(-k, 0),
+    )
+
+
+def _alike(*tables: Array) -> list[Array]:
+    """Tables (K,) or (K, C), all of the second form where one is."""
+    channels = max(t.shape[1] if t.ndim > 1 else 0 for t in tables)
+    return [np.repeat(t[:, None], channels, axis=1) if channels and t.ndim == 1 else t for t in tables]

@@ -6,6 +6,7 @@ inhibits the cluster by q and stands for the real value q (Lv et al., ICASSP 202
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -16,9 +17,14 @@ from ganglion.ir.graph import Graph, Stage
 from ganglion.ir.ops import Array, GroupNeuron, Input, MaxPool, OneToOne, Op, Projection, Staircase
 from ganglion.ir.types import Shape
 
+Neuron = Callable[[Staircase, int], GroupNeuron]  # of a staircase and tau
 
-def group(graph: Graph, members: int) -> Graph:
-    """COMPOSED -> GROUPED, with `members` = tau members in every cluster; 0: as many as the staircase has levels."""
+
+def group(graph: Graph, members: int, neuron: Neuron | None = None) -> Graph:
+    """COMPOSED -> GROUPED, with `members` = tau members in every cluster; 0: as many as the staircase has levels.
+
+    `neuron` makes the population of a staircase, by default `group_neuron`; relays are Group Neurons in any case.
+    """
     value_of_a_spike: dict[str, Array] = {}
     counts: dict[str, tuple[int, int]] = {}  # the fewest and the most spikes of a step
     pooled = {name: op for op in graph.of(MaxPool) for name in op.inputs}
@@ -29,8 +35,9 @@ def group(graph: Graph, members: int) -> Graph:
         elif isinstance(op, Projection):
             op = _on_counts(op, value_of_a_spike[op.inputs[0]], graph.typeof(op.inputs[0]).shape)
         elif isinstance(op, Staircase):
-            op = group_neuron(op, op.members or members or op.levels)
-            value_of_a_spike[op.name], counts[op.name] = np.array(op.scale), (0, op.members)
+            make = group_neuron if neuron is None or op.members else neuron
+            op = make(op, op.members or members or op.levels)
+            value_of_a_spike[op.name], counts[op.name] = np.array(op.scale), (-op.takers, op.members)
         elif isinstance(op, MaxPool):
             projections = [p for p in ops if p.name in op.inputs and isinstance(p, Projection)]
             op = _pool_of_counts(op, projections, [counts[p.inputs[0]] for p in projections], graph)

@@ -25,7 +25,15 @@ import numpy as np
 
 from ganglion.ir import linear
 from ganglion.ir.graph import Graph, Stage
-from ganglion.ir.interval import Interval, bias_bounds, by_channel, current_bounds, window_bounds
+from ganglion.ir.interval import (
+    Interval,
+    added,
+    bias_bounds,
+    bias_bounds_by_step,
+    by_channel,
+    current_bounds,
+    window_bounds,
+)
 from ganglion.ir.ops import Array, Conv2d, Dense, GroupNeuron, MaxPool, Membrane, OneToOne, Op, Projection, per_channel
 from ganglion.ir.types import Spikes
 from ganglion.targets import Target
@@ -218,6 +226,8 @@ def bounds_with(layer: Layer, units: Units, integers: list[Projection]) -> Inter
     largest = [] if op.bias is None else [np.abs(by_channel(op.bias, channels)).max(axis=1)]
     if isinstance(op, GroupNeuron):
         largest += [np.abs(op.thresholds).max(axis=0), op.inhibition.sum(axis=0)]
+        if op.negative is not None and op.excitation is not None:
+            largest += [np.abs(op.negative).max(axis=0), op.excitation.sum(axis=0)]
     end = np.iinfo(np.int32).max
     if any((values / units.delta > end).any() for values in largest):  # what 32 bits do not hold fits no membrane
         return np.full(channels, -end), np.full(channels, end)
@@ -227,8 +237,14 @@ def bounds_with(layer: Layer, units: Units, integers: list[Projection]) -> Inter
     for p, source, exponent in zip(integers, layer.sources, units.exponents, strict=True):
         below, above = current_bounds(replace(p, exponent=exponent), source)
         low, high = low + below, high + above
-    tables = (membrane.thresholds, membrane.inhibition) if isinstance(membrane, GroupNeuron) else None
-    return window_bounds((low, high), tables, layer.steps)
+    if not isinstance(membrane, GroupNeuron):
+        return window_bounds((low, high), None, layer.steps)
+    if membrane.bias_by_step is not None:
+        low, high = added((low, high), bias_bounds_by_step(membrane.bias_by_step, channels))
+    takers = None
+    if membrane.negative is not None and membrane.excitation is not None:
+        takers = membrane.negative, membrane.excitation
+    return window_bounds((low, high), (membrane.thresholds, membrane.inhibition), layer.steps, takers)
 
 
 def per_row(delta: Array) -> Array:
@@ -288,15 +304,25 @@ def quantize_membrane(op: Membrane, delta: Array, shape: tuple[int, ...]) -> Mem
     op = replace(op, unit=delta)
     if not isinstance(op, GroupNeuron):
         return op
-    thresholds, inhibition = (
-        t if delta.ndim == 0 or t.ndim == 2 else t[:, None] for t in (op.thresholds, op.inhibition)
-    )
-    reset = rounded(np.cumsum(inhibition, axis=0), delta)
-    return replace(
-        op,
-        thresholds=np.ceil(thresholds / delta).astype(np.int32),
-        inhibition=np.diff(reset, axis=0, prepend=0).astype(np.int32),
-    )
+    if op.negative is not None and op.excitation is not None:
+        negative, excitation = integer_tables(op.negative, op.excitation, delta)
+        op = replace(op, negative=negative, excitation=excitation)
+    if op.bias_by_step is not None:
+        op = replace(op, bias_by_step=rounded(over_channels(op.bias_by_step, delta), delta))
+    thresholds, inhibition = integer_tables(op.thresholds, op.inhibition, delta)
+    return replace(op, thresholds=thresholds, inhibition=inhibition)
+
+
+def integer_tables(thresholds: Array, amounts: Array, delta: Array) -> tuple[Array, Array]:
+    """Thresholds, rounded up, and what each member adds to or takes from the membrane, rounded in sum."""
+    total = rounded(np.cumsum(over_channels(amounts, delta), axis=0), delta)
+    reached = np.ceil(over_channels(thresholds, delta) / delta).astype(np.int32)
+    return reached, np.diff(total, axis=0, prepend=0).astype(np.int32)
+
+
+def over_channels(table: Array, delta: Array) -> Array:
+    """A table (K,) or (K, C) in a form that broadcasts with delta, () or (C,)."""
+    return table if delta.ndim == 0 or table.ndim == 2 else table[:, None]
 
 
 def rounded(values: Array, unit: Array) -> Array:

@@ -105,6 +105,36 @@ def _scan(
             V -= np.multiply(fires[k], amount, out=part)
 
 
+def general_scan(
+    drive: Array, shift: int, skip: Array, gain: Array, bias: Array, thresholds: Array, inhibition: Array,
+    by_step: Array, negative: Array, excitation: Array, first: int, out: Array,
+) -> None:  # fmt: skip
+    """As `scan`, of Group Neurons with a bias of their own at each step, or with members that take spikes back.
+
+    `by_step` is (T, L), `negative` and `excitation` are (k, L); all three may be zero or empty.
+    """
+    places = slice(first, first + drive.shape[2])
+    constant = bias[places] if len(bias) > 1 else bias
+    V: Array = np.zeros((len(drive), *drive.shape[2:]), drive.dtype)
+    sent = np.zeros(V.shape, np.int32)
+    for t in range(out.shape[1]):
+        V = V + (
+            np.left_shift(drive[:, min(t, drive.shape[1] - 1)], shift)
+            if shift
+            else drive[:, min(t, drive.shape[1] - 1)]
+        )
+        V = V + constant + by_step[t]
+        if skip.size:
+            V = V + skip[:, min(t, skip.shape[1] - 1), places] * gain
+        n, taken = _search(V, thresholds, inhibition)
+        m = np.minimum(np.where(n > 0, 0, sum((row > V for row in negative), np.zeros(V.shape, np.int32))), sent)
+        V = V - taken
+        for j, amount in enumerate(excitation):
+            V = V + (m > j) * amount
+        out[:, t, places] = n - m
+        sent += n - m
+
+
 def _search(V: Array, thresholds: Array, inhibition: Array) -> tuple[Array, Array]:
     """For many members, whose thresholds never fall: the spikes of potentials (..., L), and what they take away."""
     n, taken = np.empty(V.shape, np.int32), np.empty_like(V)

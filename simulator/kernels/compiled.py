@@ -162,6 +162,40 @@ def scan(members: int) -> Callable[..., None]:
 
 
 @compiled
+def general_scan(
+    drive: Array, shift: int, skip: Array, gain: Array, bias: Array, thresholds: Array, inhibition: Array,
+    by_step: Array, negative: Array, excitation: Array, first: int, out: Array,
+) -> None:  # fmt: skip
+    """See `arrays.general_scan`."""
+    B, D, P, L = drive.shape
+    V, sent = np.empty(L, np.int32), np.empty(L, np.int32)
+    for b in range(B):
+        for p in range(P):
+            constant = bias[first + p if bias.shape[0] > 1 else 0]
+            V[:] = 0
+            sent[:] = 0
+            for t in range(out.shape[1]):
+                for i in range(L):
+                    v = i32(V[i] + i32(drive[b, t if D > 1 else 0, p, i] << i32(shift)) + constant[i] + by_step[t, i])
+                    if skip.size:
+                        v = i32(v + i32(i32(skip[b, t if skip.shape[1] > 1 else 0, first + p, i]) * gain[i]))
+                    n = i32(0)
+                    while n < thresholds.shape[0] and v >= thresholds[n, i]:
+                        n += 1
+                    for k in range(n):
+                        v = i32(v - inhibition[k, i])
+                    m = i32(0)
+                    if n == 0:
+                        while m < negative.shape[0] and m < sent[i] and v < negative[m, i]:
+                            m += 1
+                        for j in range(m):
+                            v = i32(v + excitation[j, i])
+                    V[i] = v
+                    sent[i] = i32(sent[i] + n - m)
+                    out[b, t, first + p, i] = i32(n - m)
+
+
+@compiled
 def max_pool(counts: Array, window: Any, first: int, rows: int, out: Array) -> None:
     """See `arrays.max_pool`."""
     B, T, H, W, C = counts.shape

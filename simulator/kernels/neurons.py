@@ -19,11 +19,12 @@ class GroupScan:
     """
 
     def __init__(
-        self, op: GroupNeuron, shape: Shape, gain: Array, dtype: np.dtype[np.generic], loops: ModuleType
+        self, op: GroupNeuron, shape: Shape, steps: int, gain: Array, dtype: np.dtype[np.generic], loops: ModuleType
     ) -> None:
         H, W, C = layout.extent(shape)
         self.fold = max(f for f in range(1, max(LANES // C, 1) + 1) if W % f == 0)
-        self.run = loops.scan(op.members)
+        self.special = op.takers > 0 or op.bias_by_step is not None
+        self.run = loops.general_scan if self.special else loops.scan(op.members)
         bias = np.zeros(C, dtype) if op.bias is None else op.bias.astype(dtype)
         if bias.size > C:
             places = np.ascontiguousarray(layout.channels_last(bias, shape))
@@ -31,10 +32,11 @@ class GroupScan:
         else:
             self.bias = self._lanes(np.broadcast_to(bias, C))[None]
         self.gain = self._lanes(gain)
-        tables = (op.thresholds.astype(dtype), op.inhibition.astype(dtype))
-        self.thresholds, self.inhibition = (
-            np.stack([self._lanes(np.broadcast_to(row, C)) for row in t]) for t in tables
-        )
+        self.thresholds, self.inhibition = (self._table(t, C, dtype) for t in (op.thresholds, op.inhibition))
+        nothing = np.zeros((0, C), dtype)
+        takers = (nothing if t is None else t for t in (op.negative, op.excitation))
+        by_step = np.zeros((steps, C), dtype) if op.bias_by_step is None else op.bias_by_step
+        self.more = tuple(self._table(t, C, dtype) for t in (by_step, *takers)) if self.special else ()
 
     def __call__(self, drive: Array, shift: int, skip: Array, first: int, out: Array) -> None:
         """The spike counts for `drive` (B, T or 1, P, C) << `shift`, into `out` (B, T, H * W, C) from `first` on.
@@ -43,7 +45,12 @@ class GroupScan:
         """
         drive, skip, out = (self._folded(a) for a in (drive, skip, out))
         first //= self.fold
-        self.run(drive, shift, skip, self.gain, self.bias, self.thresholds, self.inhibition, first, out)
+        self.run(drive, shift, skip, self.gain, self.bias, self.thresholds, self.inhibition, *self.more, first, out)
+
+    def _table(self, table: Array, channels: int, dtype: np.dtype[np.generic]) -> Array:
+        """A table (K,) or (K, C) as (K, lanes)."""
+        rows = [self._lanes(np.broadcast_to(row, channels)) for row in table.astype(dtype)]
+        return np.stack(rows) if rows else np.zeros((0, channels * self.fold), dtype)
 
     def _lanes(self, row: Array) -> Array:
         return np.tile(row, self.fold)

@@ -62,7 +62,10 @@ def test_what_people_see(files: Path, capsys: pytest.CaptureFixture[str]) -> Non
     lines = capture.get().splitlines()
     assert max(map(len, lines)) <= 80
     assert "…" not in capture.get()
-    assert any(line.split() == "population case T float ger rate % % % bits lost".split() for line in lines)
+    assert any(
+        line.split() == ["population", "case", "T", "float", "ger", "rate", "%", "%", "%", "bits", "lost"]
+        for line in lines
+    )
     for name in book.populations:
         assert any(line.split()[:1] == [name] for line in lines), name
 
