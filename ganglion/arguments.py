@@ -117,7 +117,9 @@ def _compile_options(sub: argparse.ArgumentParser) -> None:
     )
     calibration.add_argument("--calibration", metavar="X.npy", help="samples (N, ...), as the model takes them")
     calibration.add_argument(
-        "--calibration-method", choices=("mse", "percentile", "max"), default="mse", help="(default: mse)"
+        "--calibration-method",
+        choices=("mse", "percentile", "max"),
+        help="(default: what the conversion method says; mse for gn)",
     )
     calibration.add_argument("--percentile", type=float, default=99.99, metavar="P", help="(default: 99.99)")
     calibration.add_argument(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ganglion import methods
 from ganglion.errors import GanglionWarning, InputError
 from ganglion.ir import Array, Graph, Spikes, Stage, size
 
@@ -179,7 +180,8 @@ def compare(
         input_range=None if source.saturate else source.real_range,
         input_step=None if source.saturate else source.scale,
     )
-    real = imported_network(model, options, steps=net.steps, members=net.members)
+    way = methods.from_text(net.method)
+    real = imported_network(model, options, steps=net.steps, members=net.members, method=way)
     if net.source and real.source != net.source:
         warnings.warn(
             f"the network '{net.name}' was not compiled from this model, or the file has changed since",

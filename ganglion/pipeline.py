@@ -26,6 +26,7 @@ from ganglion.errors import CompileError, InputError
 from ganglion.ir import Array, Graph, Stage, passes
 from ganglion.ir.exact import Kernel
 from ganglion.ir.file import load, save
+from ganglion.methods import Method, method_of, to_text
 from ganglion.samples import samples_of
 from ganglion.simulator import Loops, Run
 from ganglion.simulator import simulate as run_simulator
@@ -80,11 +81,12 @@ def compile(
     input_range: tuple[float, float] | None = None,
     input_step: float | None = None,
     calibration: Any = None,
-    calibration_method: Literal["mse", "percentile", "max"] = "mse",
+    calibration_method: Literal["mse", "percentile", "max"] | None = None,
     calibration_granularity: Literal["layer", "channel"] = "channel",
     percentile: float = 99.99,
     drop: Sequence[str] = (),
     output: str | None = None,
+    method: str | Method = "gn",
     watch: Callable[[str, Graph], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Graph:
@@ -103,11 +105,13 @@ def compile(
     calibration  samples (N, *shape), as the model takes them: onnxruntime runs the model on them to find the threshold
                  theta of every ReLU, and the ranges of values for which a relay population may stand
     calibration_method       theta minimises the mean squared error of the quantised activation ("mse"), or is a
-                             percentile, or the largest value seen ("max"; Deng & Gu, ICLR 2021)
+                             percentile, or the largest value seen ("max"; Deng & Gu, ICLR 2021); by default what
+                             `method` says, "mse" for Group Neurons
     calibration_granularity  one theta per "channel" (folded into the weights), or per "layer"
     percentile   of the method of this name
     drop         op types of nodes to leave out, such as ("LRN",); what that costs is the user's to measure
     output       which output to compile, where the model has several
+    method       how activations become populations: a name in `ganglion.methods`, or a `Method` with its parameters
     watch        called with (name of the pass, graph) after every pass
     progress     called with (done, all) calibration samples
 
@@ -116,20 +120,21 @@ def compile(
     unusable options.
     """
     steps, tau = whole("steps", steps), 0 if members == "levels" else whole("members", members)
-    chip = chip_of(target)
+    chip, way = chip_of(target), method_of(method)
+    tau = way.checked_members(tau)
     options = import_options(
         input_range=input_range,
         input_step=input_step,
         calibration=calibration,
-        calibration_method=calibration_method,
+        calibration_method=calibration_method or way.calibration,
         calibration_granularity=calibration_granularity,
         percentile=percentile,
         drop=drop,
         output=output,
         progress=progress,
     )
-    options = for_setting(options, steps=steps, members=tau)
-    return imported_network(model, options, steps=steps, members=tau, target=chip, watch=watch)
+    options = for_setting(options, steps=steps, members=tau and way.levels(tau))
+    return imported_network(model, options, steps=steps, members=tau, target=chip, method=way, watch=watch)
 
 
 def import_options(
@@ -195,10 +200,11 @@ def imported_network(
     steps: int,
     members: int,
     target: targets.Target | None = None,
+    method: Method | None = None,
     watch: Callable[[str, Graph], None] | None = None,
 ) -> Graph:
     """What `compile` does, with the front end's options; `members` = 0 takes each activation's own levels."""
-    path = [passes.compose, *spiking(steps=steps, members=members, target=target)]
+    path = [passes.compose, *spiking(steps=steps, members=members, target=target, method=method)]
     # not kept in a variable: the weights of every stage may be gigabytes
     return passes.run(imported(model, options), path, watch=watch)
 
@@ -210,10 +216,14 @@ def imported(model: onnx.ModelProto | str | PathLike[str], options: Options) -> 
     return replace(frontend.import_model(model, options), source=checksum(model))
 
 
-def spiking(*, steps: int, members: int, target: targets.Target | None) -> list[passes.Pass]:
-    """The passes behind `compose`: those that depend on T and tau."""
+def spiking(
+    *, steps: int, members: int, target: targets.Target | None, method: Method | None = None
+) -> list[passes.Pass]:
+    """The passes behind `compose`: those that depend on T and tau, and on the method."""
+    way = method or method_of("gn")
+    grouped = partial(passes.group, members=members, neuron=partial(way.neuron, steps=steps), method=to_text(way))
     path: list[passes.Pass] = [
-        partial(passes.group, members=members),
+        grouped,
         partial(passes.schedule, steps=steps, max_delay=None if target is None else target.max_delay),
     ]
     return path if target is None else [*path, partial(passes.quantize, target=target), passes.choose_kernels]

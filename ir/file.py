@@ -27,11 +27,11 @@ from .types import Current, Spikes
 from .verify import verify
 
 DOMAIN = "ai.ganglion"
-VERSION = 2
+VERSION = 3
 ONNX_OPSET = 18
 IR_VERSION = 10  # what onnx 1.17 and onnxruntime 1.20 read
 KEY = "ganglion.network"  # metadata: the fields of the graph as JSON
-FIELDS = ("name", "steps", "members", "target", "source", "recipe")
+FIELDS = ("name", "steps", "members", "target", "source", "recipe", "method")
 LIMIT = 2**31 - 2**20  # protobuf's
 
 

@@ -46,8 +46,8 @@ class Graph:
     `ops` is in topological order (the feedback of lateral inhibition is not an edge of it). `steps` is T,
     the window's length, 0 before scheduling. `members` is tau as asked for (0: each activation's levels).
     `target` names the hardware whose integer formats the network has; `source` is the checksum of its
-    model, `recipe` how it was read: dropped nodes, calibration (the front end's own text). `notes` are what the passes
-    want the user to know.
+    model, `recipe` how it was read: dropped nodes, calibration (the front end's own text), `method` by which conversion
+    method it spikes (`ganglion.methods`' own text). `notes` are what the passes want the user to know.
     """
 
     ops: tuple[Op, ...]
@@ -58,6 +58,7 @@ class Graph:
     target: str = ""
     source: str = ""
     recipe: str = ""
+    method: str = ""
     notes: tuple[str, ...] = ()
     _index: dict[str, Op] = field(init=False, repr=False)
     _types: dict[str, Type] = field(init=False, repr=False)

@@ -11,6 +11,8 @@ from ganglion.ir import Array, Graph, Input, MaxPool, Projection, Spikes, size
 
 from . import arithmetic, layout
 
+DIGITS = np.array([n.bit_count() for n in range(256)], np.uint8)  # spikes that are the binary digits of a count
+
 
 class Keeper:
     """Keeps what was asked for, and adds up the rest. Blocks of samples may come in any order, from any thread."""
@@ -59,13 +61,16 @@ class Keeper:
     def _count(self, name: str, t: slice, values: Array) -> None:
         """Add up `values` (n, T or 1, H, W, C): over the channels too, where all have the same fan-out.
 
-        An input code is one graded spike, unless it is zero; one that takes another back is a spike, too.
+        An input code is one graded spike, unless it is zero; one that takes another back is a spike, too,
+        and so is each binary digit where a count is sent as such.
         """
         kind = self.graph.typeof(name)
         if name == self.graph.input.name:
             values = (values != 0).view(np.uint8)
         elif isinstance(kind, Spikes) and kind.low < 0:
             values = np.abs(values)
+        elif getattr(self.graph[name], "digits", 0):
+            values = DIGITS[values]
         counts = np.ascontiguousarray(values).reshape(*values.shape[:2], -1, values.shape[-1])
         if self.fan_out[name].shape[1] == 1:
             total = self.loops.totals(counts)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from ganglion import frontend, targets
+from ganglion import frontend, methods, targets
 from ganglion.errors import InputError
 from ganglion.ir import (
     Cluster,
@@ -76,16 +76,18 @@ def build(
     )
     chip = known_target(net, target)
     composed = passes.run(imported(model, options), [passes.compose])
-    real = passes.run(composed, spiking(steps=net.steps, members=net.members, target=None))
-    again = passes.run(composed, spiking(steps=net.steps, members=net.members, target=chip))
+    way = methods.from_text(net.method)
+    real = passes.run(composed, spiking(steps=net.steps, members=net.members, target=None, method=way))
+    again = passes.run(composed, spiking(steps=net.steps, members=net.members, target=chip, method=way))
     opened = frontend.OpenedModel(model, options)
     meanings = meanings_of(composed, net, opened)
     free, changed = _headroom(net, chip), fingerprint(again) != fingerprint(net)
     judge = frontend.reference(model, options)
+    told = net.members and way.levels(net.members)  # levels of a step
     rungs: list[Network] = [
         SourceRung(name=SOURCE, judge=judge, model=opened, meanings=meanings),
         ValueRung(name=FOLDED, graph=composed, activation=as_in_model, tolerance=FLOAT32),
-        ValueRung(name=STAIRCASE, graph=composed, activation=quantised(net.steps, net.members)),
+        ValueRung(name=STAIRCASE, graph=composed, activation=quantised(net.steps, told)),
         ValueRung(name=INFINITE, graph=composed, activation=unlimited),
         SpikingRung(name=FLOAT, graph=real),
     ]
@@ -103,7 +105,9 @@ def build(
     )
     notes = []
     wide = max((size(net.typeof(op.name).shape) * op.members for op in net.of(GroupNeuron)), default=0)
-    if wide * (4 + net.steps) > CLUSTER_BYTES:
+    if not way.cluster:
+        notes.append(f"no rung '{CLUSTERS}': the method '{way.name}' has no form of explicit members")
+    elif wide * (4 + net.steps) > CLUSTER_BYTES:
         notes.append(f"no rung '{CLUSTERS}': the members of one population would take {wide * (4 + net.steps):,} bytes")
     else:
         form = passes.expand_clusters(net)

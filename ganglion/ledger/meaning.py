@@ -13,7 +13,7 @@ import numpy as np
 
 from ganglion.errors import InputError
 from ganglion.frontend import OpenedModel
-from ganglion.ir import Array, Graph, MaxPool, Shape, Spikes, Staircase, per_channel
+from ganglion.ir import Array, Graph, GroupNeuron, MaxPool, Shape, Spikes, Staircase, per_channel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ def meanings_of(composed: Graph, spiking: Graph, source: OpenedModel) -> dict[st
             gain=np.asarray(1.0 if isinstance(op, MaxPool) or op.gain is None else op.gain),
             base=np.asarray(0.0 if op.base is None else op.base),
             scale=scale,
-            low=np.asarray(kind.low * scale),
+            low=np.asarray(0.0 if isinstance(spiking[op.name], GroupNeuron) else kind.low * scale),
             high=np.asarray(kind.high * scale),
         )
     return found

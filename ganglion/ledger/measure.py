@@ -47,7 +47,7 @@ class Tally:
         self.clipped += int(((source > high) | (source < low)).sum())
         self.saturated += int((y >= high).sum())
         if counts is not None:
-            self.spikes += float(counts.sum(dtype=np.float64))
+            self.spikes += float(np.abs(counts).sum(dtype=np.float64))  # one that takes another back is one, too
             self.slots += counts.size
 
     def add_local(self, meaning: Meaning, y: Array, below: Array) -> None:

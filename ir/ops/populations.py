@@ -71,7 +71,8 @@ class GroupNeuron(Membrane):
     at each local step of the window beside the bias.
 
     `thresholds` and `inhibition` are (tau,) or (tau, C), `negative` and `excitation` likewise. One spike stands for the
-    real value `scale`.
+    real value `scale`. Where `digits` is not 0, the count is sent by so many members as its binary digits: a cascade
+    of thresholds that are powers of two, of which `thresholds` are all sums.
     """
 
     mnemonic: ClassVar[str] = "group-neuron"
@@ -82,11 +83,17 @@ class GroupNeuron(Membrane):
     negative: Array | None = None
     excitation: Array | None = None
     bias_by_step: Array | None = None
+    digits: int = 0
+
+    @property
+    def levels(self) -> int:
+        """The most spikes' worth of one step."""
+        return int(self.thresholds.shape[0])
 
     @property
     def members(self) -> int:
         """tau, the number of integrate-and-fire members of each cluster that send; without those that take back."""
-        return int(self.thresholds.shape[0])
+        return self.digits or self.levels
 
     @property
     def takers(self) -> int:
@@ -96,7 +103,7 @@ class GroupNeuron(Membrane):
     def infer(self, *types: Type) -> Spikes:
         shape = self.input_shape(types)
         tables = (self.thresholds, self.inhibition)
-        if self.members < 1 or any(t.shape not in ((self.members,), (self.members, shape[0])) for t in tables):
+        if self.levels < 1 or any(t.shape not in ((self.levels,), (self.levels, shape[0])) for t in tables):
             raise self.fail(f"threshold tables of shape {self.thresholds.shape} do not fit {shape[0]} channels")
         gaps = np.diff(self.thresholds, axis=0)  # a model of integers may skip levels
         if (gaps < 0).any() or (self.grid is None and not gaps.all()) or (self.thresholds[0] <= 0).any():
@@ -110,7 +117,9 @@ class GroupNeuron(Membrane):
         self._check_takers(shape)
         if self.bias_by_step is not None and self.bias_by_step.shape[1:] not in ((), shape[:1]):
             raise self.bug(f"a bias by step of shape {self.bias_by_step.shape} for {shape}")
-        return Spikes(shape=shape, low=-self.takers, high=self.members)
+        if self.digits and self.levels != 2**self.digits - 1:
+            raise self.bug(f"{self.levels} levels are not all sums of {self.digits} powers of two")
+        return Spikes(shape=shape, low=-self.takers, high=self.levels)
 
     def _check_takers(self, shape: Shape) -> None:
         if self.negative is None or self.excitation is None:

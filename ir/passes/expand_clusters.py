@@ -26,8 +26,10 @@ def cluster_of(op: GroupNeuron) -> list[Op]:
     """The members `p#1` .. `p#tau`, those that take spikes back `p#-1` .., their lateral inhibition `p#inhibition`, and
     the cluster `p`.
 
-    Raises `CompileError` for a bias by step, for which a cluster's members have no form.
+    Raises `CompileError` where a cluster's members have no form: for a bias by step, and for binary digits.
     """
+    if op.digits:
+        raise op.fail(f"the members of '{op.name}' see each other's spikes within a step; only its graded form exists")
     if op.bias_by_step is not None:
         raise op.fail(f"'{op.name}' has a bias of its own at each step; only its graded form exists")
     inhibition = f"{op.name}#inhibition"

@@ -20,10 +20,11 @@ from ganglion.ir.types import Shape
 Neuron = Callable[[Staircase, int], GroupNeuron]  # of a staircase and tau
 
 
-def group(graph: Graph, members: int, neuron: Neuron | None = None) -> Graph:
+def group(graph: Graph, members: int, neuron: Neuron | None = None, method: str = "") -> Graph:
     """COMPOSED -> GROUPED, with `members` = tau members in every cluster; 0: as many as the staircase has levels.
 
     `neuron` makes the population of a staircase, by default `group_neuron`; relays are Group Neurons in any case.
+    `method` is what the network says of that.
     """
     value_of_a_spike: dict[str, Array] = {}
     counts: dict[str, tuple[int, int]] = {}  # the fewest and the most spikes of a step
@@ -37,14 +38,14 @@ def group(graph: Graph, members: int, neuron: Neuron | None = None) -> Graph:
         elif isinstance(op, Staircase):
             make = group_neuron if neuron is None or op.members else neuron
             op = make(op, op.members or members or op.levels)
-            value_of_a_spike[op.name], counts[op.name] = np.array(op.scale), (-op.takers, op.members)
+            value_of_a_spike[op.name], counts[op.name] = np.array(op.scale), (-op.takers, op.levels)
         elif isinstance(op, MaxPool):
             projections = [p for p in ops if p.name in op.inputs and isinstance(p, Projection)]
             op = _pool_of_counts(op, projections, [counts[p.inputs[0]] for p in projections], graph)
             value_of_a_spike[op.name], counts[op.name] = op.scale, (op.low, op.high)
         ops.append(op)
     ops = [replace(op, weight=np.array(1.0)) if op.name in pooled and isinstance(op, Projection) else op for op in ops]
-    return graph.rebuild(ops, stage=Stage.GROUPED, members=members)
+    return graph.rebuild(ops, stage=Stage.GROUPED, members=members, method=method)
 
 
 def group_neuron(op: Staircase, tau: int) -> GroupNeuron:

@@ -24,7 +24,7 @@ class GroupScan:
         H, W, C = layout.extent(shape)
         self.fold = max(f for f in range(1, max(LANES // C, 1) + 1) if W % f == 0)
         self.special = op.takers > 0 or op.bias_by_step is not None
-        self.run = loops.general_scan if self.special else loops.scan(op.members)
+        self.run = loops.general_scan if self.special else loops.scan(op.levels)
         bias = np.zeros(C, dtype) if op.bias is None else op.bias.astype(dtype)
         if bias.size > C:
             places = np.ascontiguousarray(layout.channels_last(bias, shape))
