@@ -13,13 +13,14 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "CHANGELOG.md"]
 
 
-def test_adding_an_op_runs(tmp_path: Path) -> None:
-    """Every block of the page, in order, in a process of its own (it registers an op)."""
-    text = (ROOT / "docs" / "adding-an-op.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    assert len(blocks) == 7
+@pytest.mark.parametrize(("page", "blocks"), [("adding-an-op", 7), ("adding-a-method", 4)])
+def test_what_is_added_runs(page: str, blocks: int, tmp_path: Path) -> None:
+    """Every block of the page, in order, in a process of its own (it registers something)."""
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    found = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    assert len(found) == blocks
     script = tmp_path / "page.py"
-    script.write_text("\n".join(blocks), encoding="utf-8")
+    script.write_text("\n".join(found), encoding="utf-8")
     done = subprocess.run([sys.executable, "-W", "error", str(script)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
