@@ -25,10 +25,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 import ganglion
-from ganglion.arguments import check_outputs, parser
+from ganglion.arguments import check_outputs, parser, sources
 from ganglion.comparison import Comparison
 from ganglion.errors import GanglionError, InputError, InternalError
-from ganglion.ir import Graph, dims, to_text
+from ganglion.inspection import (
+    Difference,
+    Dump,
+    OpenedPopulation,
+    difference,
+    document,
+    open_population,
+    subject_of,
+    written,
+)
+from ganglion.ir import dims
 from ganglion.ir.file import write_whole
 from ganglion.samples import array, labels_of
 from ganglion.sweeps.plot import check_plot
@@ -90,15 +100,7 @@ def check(a: argparse.Namespace) -> int:
 
 def compile_(a: argparse.Namespace) -> int:
     start = time.perf_counter()
-    dumped: list[Path] = []
-
-    def watch(name: str, graph: Graph) -> None:
-        if a.dump_ir:
-            folder = Path(a.dump_ir)
-            folder.mkdir(parents=True, exist_ok=True)
-            dumped.append(folder / f"{len(dumped)}-{name}.txt")
-            dumped[-1].write_text(to_text(graph) + "\n", encoding="utf-8")
-
+    watch = Dump(a.dump_ir) if a.dump_ir else None
     options = _compile_options(a)
     with _progress() as bar:
         told = bar("calibration") if a.calibration else None
@@ -150,11 +152,23 @@ def _compile_options(a: argparse.Namespace) -> dict[str, Any]:
 
 
 def inspect(a: argparse.Namespace) -> int:
+    first, *others = (subject_of(path, drop=a.drop, output=a.output_name) for path in sources(a))
+    found: Difference | OpenedPopulation | None = None
+    if others:
+        found = difference(first.graph, others[0].graph)
+    elif a.cluster:
+        found = open_population(first, a.cluster)
+    result = found.as_json() if found else document(first) if a.json else {}
     if a.json:
-        _give(a, json.loads(ganglion.inspect(a.source, "json")), None)
-    if a.json != "-":
-        print(ganglion.inspect(a.source, a.format))
-    return DONE
+        _give(a, result, None)
+    if a.output or a.json != "-":
+        shown = json.dumps(result, indent=1) if a.format == "json" else str(found)
+        content = shown if found else written(first, a.format)
+        if a.output:
+            write_whole(a.output, content if isinstance(content, bytes) else f"{content.rstrip()}\n".encode())
+        else:
+            print(content)
+    return NO if isinstance(found, Difference) and not found.equal else DONE
 
 
 def simulate(a: argparse.Namespace) -> int:

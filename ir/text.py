@@ -1,5 +1,7 @@
 """The text form of a network: one op a line, meant to be read and to be compared by golden tests.
 
+    %name = mnemonic(%inputs) {field=value, ...} : type  [integer format]  // the ONNX nodes it came from
+
 A large array is printed as its dtype, shape and the first digits of a checksum, so that two texts are
 equal only where the networks are.
 """
@@ -7,11 +9,13 @@ equal only where the networks are.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .formats import format_text
 from .ops import Array, Op
 from .types import dims
 
@@ -21,14 +25,18 @@ if TYPE_CHECKING:
 SMALL = 8  # arrays up to this many values are printed whole
 
 
-def to_text(graph: Graph) -> str:
-    """The whole network."""
+def to_text(graph: Graph, placeholders: Collection[str] = ()) -> str:
+    """The whole network; the ops in `placeholders` are marked as having numbers that only stand in for others."""
     head = [f"stage={graph.stage.name.lower()}"]
     head += [f"steps={graph.steps}"] if graph.steps else []
     head += [f"members={graph.members}"] if graph.members else []
     head += [f"target={graph.target}"] if graph.target else []
+    head += [f"source={graph.source}"] if graph.source else []
     lines = [f"network {graph.name} {' '.join(head)} {{"]
-    lines += [f"  {op_text(op)} : {graph.typeof(op.name)}{origin_text(op)}" for op in graph.ops]
+    for op in graph.ops:
+        widths = format_text(op)
+        mark = "  [placeholder]" if op.name in placeholders else f"  [{widths}]" if widths else ""
+        lines.append(f"  {op_text(op)} : {graph.typeof(op.name)}{mark}{origin_text(op)}")
     lines += [f"  // {note}" for note in graph.notes]
     return "\n".join([*lines, "}"])
 
@@ -62,8 +70,13 @@ def array_text(array: Array) -> str:
         return (
             np.array2string(array, separator=",", precision=9, max_line_width=10**6).replace("\n", "").replace(" ", "")
         )
+    return f"{array.dtype}[{dims(array.shape)}]#{array_checksum(array)}"
+
+
+def array_checksum(array: Array) -> str:
+    """The first eight digits of the SHA-256 of the values, in hexadecimal."""
     canonical = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-    return f"{array.dtype}[{dims(array.shape)}]#{hashlib.sha256(canonical.tobytes()).hexdigest()[:8]}"
+    return hashlib.sha256(canonical.tobytes()).hexdigest()[:8]
 
 
 def origin_text(op: Op) -> str:
