@@ -100,6 +100,7 @@ class Drawing:
         yield f'    label={label(title)}; labeljust=l; style="rounded"; color="#9db7d5"; fontname="Helvetica";'
         for name in self.parts(cluster):
             yield f"    {self.node(self.graph[name])}"
+        yield f"    {' -> '.join(self.ids[name] for name in cluster.inputs)} [style=invis];"  # keeps them in order
         yield "  }"
 
     def parts(self, cluster: Cluster) -> list[str]:
@@ -145,18 +146,24 @@ class Drawing:
         words += [f"delay {op.delay}"] if op.delay else []
         look = f"label={label(*words)}, tooltip={label(op.name)}, edgetooltip={label(op.name)}"
         look += f', color="{LATE}", fontcolor="{LATE}", penwidth=1.6' if op.delay else ""
-        source, tail = self.end(op.inputs[0], "ltail")
         readers = dict.fromkeys(self.cluster_of.get(r.name, r.name) for r in self.graph.consumers(op.name))
         for reader in readers:
-            target, head = self.end(reader, "lhead")
-            yield f"{source} -> {target} [{look}{tail}{head}];"
+            ends = f"{self.tail(op.inputs[0])} -> {self.head(reader)}"
+            yield f"{ends} [{look}{self.cut('ltail', op.inputs[0])}{self.cut('lhead', reader)}];"
 
-    def end(self, name: str, attribute: str) -> tuple[str, str]:
-        """The node at which an edge begins or ends, and how it is cut at the box where that is a cluster."""
+    def tail(self, name: str) -> str:
+        """The node at which an edge from the population `name` begins: in a box the lowest one."""
         op = self.graph[name]
-        if not isinstance(op, Cluster):
-            return self.ids[name], ""
-        return self.ids[op.inputs[len(op.inputs) // 2]], f", {attribute}={self.box_of[name]}"
+        return self.ids[self.parts(op)[-1] if isinstance(op, Cluster) else name]
+
+    def head(self, name: str) -> str:
+        """The node at which an edge to the population `name` ends: in a box one in the middle of its top row."""
+        op = self.graph[name]
+        return self.ids[op.inputs[(len(op.inputs) - 1) // 2] if isinstance(op, Cluster) else name]
+
+    def cut(self, end: str, name: str) -> str:
+        """Cuts an edge off at the box of the cluster `name`, if it is one."""
+        return f", {end}={self.box_of[name]}" if name in self.box_of else ""
 
 
 def quoted(text: str) -> str:

@@ -105,7 +105,7 @@ def _op(subject: Subject, op: Op, anchors: dict[str, str], readers: Iterable[str
         "inputs": _list(inputs),
         "type": escape(str(graph.typeof(op.name))),
         "format": escape(format_text(op)),
-        "origin": _list(map(escape, op.origin)),
+        "origin": escape(", ".join(op.origin)),
     }
     labels = dict(zip(cells, HEADINGS[1:], strict=True))
     row = "".join(
