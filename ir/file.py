@@ -1,9 +1,9 @@
 """The container: a network as one ONNX file with ops of the domain `ai.ganglion`, as Netron can show it.
 
 Every op is a node of the same mnemonic: its input values first, then its arrays as initialisers named
-`<op>.<field>`; everything else is an attribute of the field's name. What a viewer shows beside that, and `load` does
-not read, are documentation strings: of values their type, of nodes also their integer format. No pickle. Written to a temporary file
-and renamed, so that a file is whole or not there.
+`<op>.<field>`; everything else is an attribute of the field's name. For viewers, and not read again, values and nodes
+have documentation strings: their type, and the integer format. No pickle. Written to a temporary file and renamed, so
+that a file is whole or not there.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def open_population(subject: Subject, name: str) -> OpenedPopulation:
         common |= _cluster(graph, op)
     elif isinstance(op, Staircase):
         common |= _staircase(op)
-    scale = {Staircase: "step"}.get(type(op), "scale")
+    scale = "step" if isinstance(op, Staircase) else "scale"
     scheduled = graph.stage >= Stage.SCHEDULED
     return OpenedPopulation(
         name=op.name,
@@ -114,13 +114,11 @@ def _staircase(op: Staircase) -> dict[str, Any]:
 
 
 def _arrival(graph: Graph, name: str, at: int | None) -> Arrival:
-    """What the op `name` brings; before composition it may be something else than a projection."""
+    """What the op `name` brings to a population at level `at`."""
     op = graph[name]
     if not isinstance(op, Projection):
-        return Arrival(
-            name=name, op=op.mnemonic, source=", ".join(op.inputs), weights=np.zeros(0), bits=None, exponent=0, delay=0,
-            synapses=0, arrives=at,
-        )  # fmt: skip
+        rest: dict[str, Any] = {"weights": None, "bits": None, "exponent": 0, "delay": 0, "synapses": 0}
+        return Arrival(name=name, op=op.mnemonic, source=", ".join(op.inputs), arrives=at, **rest)
     return Arrival(
         name=name,
         op=op.mnemonic,

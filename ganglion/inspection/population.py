@@ -14,20 +14,37 @@ from .document import plain
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Arrival:
-    """A projection into the population: its steps of `delay` beyond the one of every synapse, and its weights.
+    """What the population reads: a projection from `source`, its weights, and its steps of `delay` beyond the one of
+    every synapse.
 
-    `arrives` is the level at which its spikes are added, None before scheduling.
+    `bits` of the weights is None before quantisation, `arrives`, the level at which its spikes are added, before
+    scheduling. Before composition it may be another op: without weights then, and with all its inputs as `source`.
     """
 
     name: str
     op: str
     source: str
-    weights: Array
+    weights: Array | None
     bits: int | None
     exponent: int
     delay: int
     synapses: int
     arrives: int | None
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines."""
+        shape = None if self.weights is None else {"dtype": str(self.weights.dtype), "shape": list(self.weights.shape)}
+        return {
+            "name": self.name,
+            "op": self.op,
+            "from": self.source,
+            "weights": shape,
+            "bits": self.bits,
+            "exponent": self.exponent,
+            "delay": self.delay,
+            "synapses": self.synapses,
+            "arrives": self.arrives,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -109,19 +126,7 @@ class OpenedPopulation:
             "inhibited_by": self.inhibited_by,
             "members": list(self.members),
             "channels": self.channels(),
-            "inputs": [
-                {
-                    "name": a.name,
-                    "op": a.op,
-                    "from": a.source,
-                    "weights": {"dtype": str(a.weights.dtype), "shape": list(a.weights.shape), "bits": a.bits},
-                    "exponent": a.exponent,
-                    "delay": a.delay,
-                    "synapses": a.synapses,
-                    "arrives": a.arrives,
-                }
-                for a in self.arrivals
-            ],
+            "inputs": [a.as_json() for a in self.arrivals],
             "read_by": list(self.readers),
         }
 

@@ -7,7 +7,7 @@ from typing import Any
 from ganglion.ir import dims, signed_bits, size
 
 from .facts import number, spread
-from .population import OpenedPopulation
+from .population import Arrival, OpenedPopulation
 from .table import columns, cut
 
 
@@ -40,10 +40,10 @@ def _facts(p: OpenedPopulation) -> list[str]:
 def _members(p: OpenedPopulation) -> list[str]:
     if not p.members:
         return []
-    how = f"by '{p.inhibited_by}', one step later" if p.inhibited_by else "at once"
-    title = f"{len(p.members)} members, which inhibit each other {how}"
+    title = f"{len(p.members)} members, which inhibit each other "
+    title += f"through '{p.inhibited_by}', one step later" if p.inhibited_by else "at once"
     if p.kind == "staircase":
-        title = f"{len(p.members)} levels"
+        title = f"levels: {len(p.members)}"
     rows = []
     for k, name in enumerate(p.members):
         real = p.thresholds[k] * p.unit
@@ -54,34 +54,29 @@ def _members(p: OpenedPopulation) -> list[str]:
 def _channels(p: OpenedPopulation) -> list[str]:
     if not p.per_channel:
         return []
-    rows = []
+    rows, tables = [], ("thresholds", "inhibition") if p.members else ()
     for channel in p.channels():
         low, high = channel["bias"] or (None, None)
         bias = "" if low is None else number(low) if low == high else f"{number(low)} to {number(high)}"
-        tables = [_steps(channel[key]) for key in ("thresholds", "inhibition")]
-        rows.append((str(channel["channel"]), number(channel["unit"]), bias, *tables))
-    headings = ("channel", "unit", "bias", "thresholds", "inhibition")
+        rows.append((str(channel["channel"]), number(channel["unit"]), bias, *(_steps(channel[t]) for t in tables)))
+    headings = ("channel", "unit", "bias", *tables)
     return ["", f"{len(rows)} channels", *cut(columns(rows, headings, numbers=(0, 1, 2)))]
 
 
 def _arrivals(p: OpenedPopulation) -> list[str]:
-    rows = [
-        (
-            a.name,
-            a.op,
-            a.source,
-            f"{a.weights.dtype} {dims(a.weights.shape)}",
-            "" if a.bits is None else str(a.bits),
-            "" if a.bits is None else str(a.exponent),
-            str(a.delay),
-            "" if a.arrives is None else str(a.arrives),
-            f"{a.synapses:,}",
-        )
-        for a in p.arrivals
-    ]
+    rows = [(a.name, a.op, a.source, *_weights(a)) for a in p.arrivals]
     headings = ("projection", "op", "from", "weights", "bits", "exponent", "delay", "arrives at level", "synapses")
     found = "input" if len(rows) == 1 else "inputs"
     return ["", f"{len(rows)} {found}", *columns(rows, headings, numbers=(4, 5, 6, 7, 8))]
+
+
+def _weights(a: Arrival) -> tuple[str, ...]:
+    """Weights, bits, exponent, delay, level and synapses; nothing of what is no projection."""
+    if a.weights is None:
+        return ("",) * 6
+    integer = ("", "") if a.bits is None else (str(a.bits), str(a.exponent))
+    arrives = "" if a.arrives is None else str(a.arrives)
+    return f"{a.weights.dtype} {dims(a.weights.shape)}", *integer, str(a.delay), arrives, f"{a.synapses:,}"
 
 
 def _steps(values: list[Any]) -> str:
