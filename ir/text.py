@@ -22,6 +22,7 @@ from .types import dims
 if TYPE_CHECKING:
     from .graph import Graph
 
+LISTS = ("interval", "pads")  # fields of several integers that are no extents
 SMALL = 8  # arrays up to this many values are printed whole
 
 
@@ -48,9 +49,14 @@ def op_text(op: Op) -> str:
         value = getattr(op, field.name)
         if field.name in ("name", "inputs", "origin") or (not isinstance(value, np.ndarray) and value == field.default):
             continue
-        shown.append(f"{field.name}={value_text(value)}")
+        shown.append(f"{field.name}={field_text(field.name, value)}")
     inputs = ", ".join(f"%{i}" for i in op.inputs)
     return f"%{op.name} = {op.mnemonic}({inputs})" + (f" {{{', '.join(shown)}}}" if shown else "")
+
+
+def field_text(name: str, value: Any) -> str:
+    """The field `name` of an op: extents as 3x3, other tuples as [-8, 7]."""
+    return str(list(value)) if name in LISTS and value is not None else value_text(value)
 
 
 def value_text(value: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ganglion.ir import Array, Graph, Op
-from ganglion.ir.text import op_text, value_text
+from ganglion.ir.text import field_text, op_text
 
 from .document import plain
 from .facts import array_words, attributes, header, number
@@ -38,7 +38,7 @@ class Change:
 
     def __str__(self) -> str:
         if self.different is None:
-            return f"{self.field}: {_words(self.a)} -> {_words(self.b)}"
+            return f"{self.field}: {_words(self.field, self.a)} -> {_words(self.field, self.b)}"
         kinds = "" if self.a.dtype == self.b.dtype else f", {self.a.dtype} -> {self.b.dtype}"
         if self.compared == 1:
             return f"{self.field}: {number(self.a.flat[0])} -> {number(self.b.flat[0])}{kinds}"
@@ -136,7 +136,7 @@ def _apart(a: Array, b: Array) -> Array:
     return np.where(same, 0.0, np.where(np.isnan(apart), np.inf, apart))
 
 
-def _words(value: Any) -> str:
+def _words(name: str, value: Any) -> str:
     if isinstance(value, np.ndarray):
         return array_words(value)
-    return "nothing" if value is None or value == () else value_text(value)
+    return "nothing" if value is None or value == () else field_text(name, value)

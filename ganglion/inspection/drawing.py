@@ -144,7 +144,7 @@ class Drawing:
         words = [f"{op.mnemonic} {dims(op.weight.shape)}"]
         words += [format_text(op)] if format_text(op) else []
         words += [f"delay {op.delay}"] if op.delay else []
-        look = f"label={label(*words)}, tooltip={label(op.name)}, edgetooltip={label(op.name)}"
+        look = f"label={label(*words)}, tooltip={label(op.name)}, labeltooltip={label(op.name)}"
         look += f', color="{LATE}", fontcolor="{LATE}", penwidth=1.6' if op.delay else ""
         readers = dict.fromkeys(self.cluster_of.get(r.name, r.name) for r in self.graph.consumers(op.name))
         for reader in readers:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ganglion.ir import Array, Cluster, Graph, GroupNeuron, Op, Projection, Stage, Staircase, dims, size
-from ganglion.ir.text import value_text
+from ganglion.ir.text import field_text
 
 BESIDE = ("name", "inputs", "origin")  # fields of every op that are shown elsewhere than among its own
 
@@ -22,7 +22,7 @@ def shown(op: Op) -> dict[str, str]:
     """`attributes` in words, without those that hold their default."""
     defaults = {f.name: f.default for f in fields(op)}
     return {
-        name: array_words(value) if isinstance(value, np.ndarray) else value_text(value)
+        name: array_words(value) if isinstance(value, np.ndarray) else field_text(name, value)
         for name, value in attributes(op).items()
         if isinstance(value, np.ndarray) or value != defaults[name]
     }

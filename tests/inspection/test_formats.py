@@ -56,7 +56,7 @@ def test_graphml_loads_again_whole(graph: Graph) -> None:
 
 def test_graphml_refuses_a_name_that_xml_cannot_hold() -> None:
     graph = renamed(small_stages()[-1], {"a": "a\x00"})
-    with pytest.raises(InputError, match="GraphML cannot hold the name 'a.x00'"):
+    with pytest.raises(InputError, match=r"GraphML cannot hold the name 'a.x00'"):
         ganglion.inspect(graph, "graphml")
 
 
