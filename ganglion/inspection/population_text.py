@@ -17,7 +17,7 @@ def population_text(p: OpenedPopulation) -> str:
 
 
 def _facts(p: OpenedPopulation) -> list[str]:
-    facts = {"shape": f"{dims(p.shape)}, {size(p.shape):,} neurons in {p.shape[0]} channels"}
+    facts = {"shape": f"{dims(p.shape)}, {_count(size(p.shape), 'neuron')} in {_count(p.shape[0], 'channel')}"}
     if p.level is not None and p.steps is not None:
         facts["time"] = f"level {p.level}: the steps {p.level} to {p.level + p.steps - 1} (T = {p.steps})"
     if p.spikes is not None:
@@ -40,10 +40,10 @@ def _facts(p: OpenedPopulation) -> list[str]:
 def _members(p: OpenedPopulation) -> list[str]:
     if not p.members:
         return []
-    title = f"{len(p.members)} members, which inhibit each other "
-    title += f"through '{p.inhibited_by}', one step later" if p.inhibited_by else "at once"
-    if p.kind == "staircase":
-        title = f"levels: {len(p.members)}"
+    title = _count(len(p.members), "level" if p.kind == "staircase" else "member")
+    if p.kind != "staircase":
+        how = f"through '{p.inhibited_by}', one step later" if p.inhibited_by else "at once"
+        title += f"; every spike inhibits all of them {how}"
     rows = []
     for k, name in enumerate(p.members):
         real = p.thresholds[k] * p.unit
@@ -60,14 +60,13 @@ def _channels(p: OpenedPopulation) -> list[str]:
         bias = "" if low is None else number(low) if low == high else f"{number(low)} to {number(high)}"
         rows.append((str(channel["channel"]), number(channel["unit"]), bias, *(_steps(channel[t]) for t in tables)))
     headings = ("channel", "unit", "bias", *tables)
-    return ["", f"{len(rows)} channels", *cut(columns(rows, headings, numbers=(0, 1, 2)))]
+    return ["", _count(len(rows), "channel"), *cut(columns(rows, headings, numbers=(0, 1, 2)))]
 
 
 def _arrivals(p: OpenedPopulation) -> list[str]:
     rows = [(a.name, a.op, a.source, *_weights(a)) for a in p.arrivals]
-    headings = ("projection", "op", "from", "weights", "bits", "exponent", "delay", "arrives at level", "synapses")
-    found = "input" if len(rows) == 1 else "inputs"
-    return ["", f"{len(rows)} {found}", *columns(rows, headings, numbers=(4, 5, 6, 7, 8))]
+    headings = ("input", "op", "from", "weights", "bits", "exponent", "delay", "arrives at level", "synapses")
+    return ["", _count(len(rows), "input"), *columns(rows, headings, numbers=(4, 5, 6, 7, 8))]
 
 
 def _weights(a: Arrival) -> tuple[str, ...]:
@@ -84,3 +83,7 @@ def _steps(values: list[Any]) -> str:
     if len(values) > 4:
         return f"{number(values[0])}, {number(values[1])}, ..., {number(values[-1])}"
     return ", ".join(map(number, values))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")

@@ -11,7 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from ganglion import targets
-from ganglion.ir import Graph, passes
+from ganglion.ir import Graph, Input, Readout, passes
 from tests import networks
 from tests.ir.test_quantize import small
 
@@ -42,7 +42,7 @@ def small_stages() -> list[Graph]:
 def pooled_stages() -> list[Graph]:
     """A network with a convolution, a bias, a max-pool, a concatenation and a gather."""
     b = networks.Builder(np.random.default_rng(0))
-    b.add(networks.Input(name="x", shape=(2, 4, 4), scale=1 / 8, low=-4, high=4), (2, 4, 4))
+    b.add(Input(name="x", shape=(2, 4, 4), scale=1 / 8, low=-4, high=4), (2, 4, 4))
     b.conv(2, 3, 1, (1, 1, 1, 1), 1, 1)
     b.bias(False)
     b.staircase(4)
@@ -55,7 +55,7 @@ def pooled_stages() -> list[Graph]:
     b.concat(pooled, 2)
     b.gather(np.arange(12)[::-1], (12,))
     b.dense(3)
-    b.add(networks.Readout(name="logits", inputs=(b.value,), unit=np.array(1.0)), b.shape)
+    b.add(Readout(name="logits", inputs=(b.value,), unit=np.array(1.0)), b.shape)
     return stages(Graph(ops=tuple(b.ops), name="pooled"))
 
 

@@ -22,7 +22,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """a.onnx, b.onnx (another bias, one step more), clusters.onnx and plain.onnx in the current folder."""
     *_, net, clusters = small_stages()
     ganglion.save(net, tmp_path / "a.onnx")
-    ops = [replace(op, bias=np.arange(6, dtype=np.int32)) if op.name == "a" else op for op in net.ops]
+    first = net.of(GroupNeuron)[0]
+    ops = [replace(first, bias=np.arange(6, dtype=np.int32)) if op is first else op for op in net.ops]
     ganglion.save(net.rebuild(ops, steps=3), tmp_path / "b.onnx")
     ganglion.save(clusters, tmp_path / "clusters.onnx")
     write_plain_model(tmp_path / "plain.onnx")

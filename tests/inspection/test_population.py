@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from ganglion.errors import InputError
 from ganglion.inspection import OpenedPopulation, Subject, open_population
-from ganglion.ir import Graph, GroupNeuron, Membrane, Projection, Stage, passes
+from ganglion.ir import Graph, GroupNeuron, Input, Membrane, Projection, Readout, Stage, Staircase, passes
 from tests import networks
 from tests.inspection.helpers import pooled_stages, small_stages
 
@@ -98,11 +98,11 @@ def test_many_members_and_channels_are_cut_for_people_and_whole_for_machines() -
 
 def networks_with_width(width: int) -> Graph:
     b = networks.Builder(np.random.default_rng(1))
-    b.add(networks.Input(name="x", shape=(3,), scale=1 / 8, low=0, high=8), (3,))
+    b.add(Input(name="x", shape=(3,), scale=1 / 8, low=0, high=8), (3,))
     b.dense(width)
-    b.add(networks.Staircase(name="act", inputs=(b.value,), step=1.0, levels=30), (width,))
+    b.add(Staircase(name="act", inputs=(b.value,), step=1.0, levels=30), (width,))
     b.dense(2)
-    b.add(networks.Readout(name="logits", inputs=(b.value,), unit=np.array(1.0)), (2,))
+    b.add(Readout(name="logits", inputs=(b.value,), unit=np.array(1.0)), (2,))
     return Graph(ops=tuple(b.ops))
 
 
