@@ -14,6 +14,9 @@ from .document import plain
 from .facts import array_words, attributes, header, number
 
 
+LONG = 200  # characters of a value that a person reads
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One field that differs: its values `a` and `b`, and of arrays of one shape how far they are apart.
@@ -139,4 +142,5 @@ def _apart(a: Array, b: Array) -> Array:
 def _words(name: str, value: Any) -> str:
     if isinstance(value, np.ndarray):
         return array_words(value)
-    return "nothing" if value is None or value == () else field_text(name, value)
+    text = "nothing" if value is None or value == () else field_text(name, value)
+    return text if len(text) <= LONG else f"{text[:LONG]}... ({len(text):,} characters)"

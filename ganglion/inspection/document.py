@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from importlib.resources import files
@@ -24,7 +25,7 @@ def document(subject: Subject) -> dict[str, Any]:
     """The whole network; arrays of more than a few values are summed up by their range and checksum."""
     graph = subject.graph
     head = header(graph)
-    head["recipe"] = json.loads(graph.recipe) if graph.recipe else None
+    head["recipe"] = _recipe(graph.recipe)
     return {
         "format": NAME,
         "version": VERSION,
@@ -32,6 +33,16 @@ def document(subject: Subject) -> dict[str, Any]:
         "summary": summary(graph),
         "ops": [_op(subject, op) for op in graph.ops],
     }
+
+
+def _recipe(text: str) -> dict[str, Any] | None:
+    """How the model was read; of a calibration, which may hold a million numbers, the first digits of its SHA-256."""
+    if not text:
+        return None
+    given = json.loads(text)
+    calibration = json.dumps(given["calibration"], sort_keys=True).encode() if given["calibration"] else None
+    checksum = None if calibration is None else hashlib.sha256(calibration).hexdigest()[:8]
+    return {"drop": given["drop"], "output": given["output"], "calibration": checksum}
 
 
 def schema() -> dict[str, Any]:

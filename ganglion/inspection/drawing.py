@@ -38,12 +38,14 @@ COLOURS: dict[type[Op], str] = {
     MaxPool: "#e6dcf2",
     Readout: "#fff2cc",
 }
+MANY = 400  # edges; from there on Graphviz would take minutes to draw its best
+QUICK = "splines=line, nslimit=2, nslimit1=2, mclimit=0.2"
 LATE, FEEDBACK, GREY = "#b45f06", "#a61c00", "#666666"
 
 
 def to_dot(subject: Subject) -> str:
     """The source of the drawing. Nodes are called n0, n1, ... by the order of their ops; the names are labels."""
-    return "\n".join(Drawing(subject).lines()) + "\n"
+    return "\n".join(line for line in Drawing(subject).lines() if line) + "\n"
 
 
 class Drawing:
@@ -57,7 +59,7 @@ class Drawing:
         self.composed = self.graph.stage >= Stage.COMPOSED
 
     def lines(self) -> Iterator[str]:
-        graph = self.graph
+        graph, edges = self.graph, list(self.edges())
         steps = f", T = {graph.steps}" if graph.steps else ""
         yield f"digraph {quoted(graph.name)} {{"
         yield f"  graph [label={label(f'{graph.name}: {graph.stage.name.lower()}{steps}')}, labelloc=t, compound=true,"
@@ -71,7 +73,8 @@ class Drawing:
             elif op.name not in inside and not (self.composed and isinstance(op, Projection)):
                 yield f"  {self.node(op)}"
         yield from self.ranks()
-        yield from self.edges()
+        yield f"  graph [{QUICK}];" if len(edges) > MANY else ""
+        yield from edges
         yield "}"
 
     def node(self, op: Op) -> str:

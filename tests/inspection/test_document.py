@@ -113,6 +113,8 @@ def drop(*path: Any) -> Callable[[dict[str, Any]], None]:
         put("extra", value=1),
         drop("notes"),
         put("notes", value=[1]),
+        put("recipe", value={"drop": []}),
+        put("recipe", value={"drop": [], "output": None, "calibration": {}}),
         drop("summary", "synapses"),
         put("summary", "neurons", value=-1),
         put("ops", value=[]),
@@ -153,6 +155,16 @@ def test_a_spoiled_document_is_noticed(spoil: Callable[[dict[str, Any]], None]) 
     spoil(spoiled)
     assert problems(data) == []
     assert problems(spoiled) != []
+
+
+def test_a_recipe_is_summed_up() -> None:
+    recipe = json.dumps({"drop": ["LRN"], "output": "y", "calibration": {"levels": 4, "thetas": [0.5] * 9}})
+    graph = small_stages()[-2]
+    data = document(graph.rebuild(graph.ops, recipe=recipe))
+    assert problems(data) == []
+    assert data["recipe"]["drop"] == ["LRN"]
+    other = document(graph.rebuild(graph.ops, recipe=recipe.replace("0.5", "0.25")))
+    assert data["recipe"]["calibration"] != other["recipe"]["calibration"]
 
 
 def test_arrays_and_numbers_that_json_does_not_have() -> None:
