@@ -13,7 +13,6 @@ from ganglion.ir.text import field_text, op_text
 from .document import plain
 from .facts import array_words, attributes, header, number
 
-
 LONG = 200  # characters of a value that a person reads
 
 
