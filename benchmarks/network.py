@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -20,6 +21,8 @@ from ganglion.errors import EngineError
 from .cases import BASE, BATCH, LAVAS, LAYER, OURS, PEERS, Case, engines_of
 from .rounds import take_turns
 from .worker import ROOT, Worker, WorkerError
+
+LAYER_CALLS = 21  # of the layer engine in one of its turns beside Lava
 
 
 @dataclass(kw_only=True)
@@ -133,7 +136,7 @@ def measure_lava(
         return
     beside = case._replace(batch=BATCH)
     layer.logits(beside)
-    turns = {LAYER: lambda: layer.run(beside) / (beside.batch * beside.steps)}
+    turns = {LAYER: partial(layer_step, layer, beside)}
     turns |= {engine: partial(lava_step, engine, folder, case) for engine in runs}
     try:
         times = take_turns(turns, budget)
@@ -143,6 +146,12 @@ def measure_lava(
     measured.lava = {"batch": beside.batch, "step_s": times, "runs": runs}
     for engine in runs:
         measured.times[case][engine] = [case.steps * seconds for seconds in times[engine]]
+
+
+def layer_step(layer: Worker, case: Case) -> float:
+    """Seconds of one step of one sample: the median of so many calls that a moment's load does not decide, as it does
+    not decide a run of Lava's."""
+    return statistics.median(layer.run(case) for _ in range(LAYER_CALLS)) / (case.batch * case.steps)
 
 
 def lava_step(engine: str, folder: Path, case: Case) -> float:
