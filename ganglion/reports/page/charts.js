@@ -1,0 +1,160 @@
+// The plots. Each is drawn when it first comes into view, and again when colours or sizes change.
+
+const charts = new Map(); // by element id: { chart, option }
+
+function addChart(id, option, renderer = "svg") {
+  const made = { chart: null, option, renderer };
+  charts.set(id, made);
+  const seen = new IntersectionObserver(entries => {
+    if (entries.some(e => e.isIntersecting)) { seen.disconnect(); draw(id); }
+  }, { rootMargin: "300px" });
+  seen.observe($(id));
+}
+function draw(id) {
+  const made = charts.get(id);
+  if (!made || $(id).offsetParent === null) return;
+  made.chart ??= echarts.init($(id), null, { renderer: made.renderer });
+  made.chart.setOption(made.option(), { notMerge: true });
+}
+const redraw = id => { if (charts.get(id)?.chart) draw(id); };
+const drawAll = () => { for (const id of charts.keys()) draw(id); };
+painters.push(() => { for (const id of charts.keys()) redraw(id); });
+
+// ---- what all plots look like
+
+const narrow = () => window.innerWidth < 720;
+const textStyle = () => ({ fontFamily: colour("sans"), fontSize: 12, color: colour("ink") });
+function axis(name, more = {}) {
+  return {
+    name, nameLocation: "middle", nameGap: 28, nameTextStyle: { color: colour("muted"), fontSize: 12 },
+    axisLine: { lineStyle: { color: colour("line") } }, axisTick: { show: false },
+    axisLabel: { color: colour("muted"), hideOverlap: true, ...more.axisLabel },
+    splitLine: { show: more.type !== "category", lineStyle: { color: colour("line"), opacity: 0.7 } },
+    ...Object.fromEntries(Object.entries(more).filter(([k]) => k !== "axisLabel")),
+  };
+}
+function base(more) {
+  return {
+    animation: false, textStyle: textStyle(), color: SERIES(), aria: { enabled: true },
+    tooltip: { confine: true, backgroundColor: colour("surface"), borderColor: colour("line"), textStyle: { color: colour("ink"), fontSize: 12 }, ...more.tooltip },
+    grid: { left: 12, right: 18, top: 34, bottom: 30, outerBoundsMode: "same", outerBoundsContain: "all", ...more.grid },
+    legend: { top: 0, right: 0, itemWidth: 18, itemHeight: 10, textStyle: { color: colour("ink") }, inactiveColor: colour("line"), ...more.legend },
+    ...Object.fromEntries(Object.entries(more).filter(([k]) => !["tooltip", "grid", "legend"].includes(k))),
+  };
+}
+const diagonal = (to, from = [0, 0]) => ({
+  silent: true, symbol: "none", animation: false, label: { show: false }, lineStyle: { color: colour("muted"), type: "dashed", width: 1.2 },
+  data: [[{ coord: from }, { coord: to }]],
+});
+
+// ---- spikes against activations
+
+function scatterOption() {
+  const name = $("scatter-population").value, points = LEDGER.points[name] ?? [];
+  const all = points.flat(), low = Math.min(0, ...all), high = Math.max(...all, 1e-9);
+  const limits = { min: Number(low.toPrecision(3)), max: Number((high * 1.04).toPrecision(3)), type: "value", scale: true };
+  return base({
+    legend: { show: false }, grid: { top: 14 },
+    tooltip: { formatter: p => `source ${number(p.value[0])}<br>spikes ${number(p.value[1])}` },
+    xAxis: axis("the source's activation", limits), yAxis: axis("what the spikes stand for", { ...limits, nameGap: 44 }),
+    series: [{ type: "scatter", data: points, symbolSize: 7, itemStyle: { color: colour("accent"), opacity: 0.45 },
+      markLine: diagonal([high, high], [low, low]) }],
+  });
+}
+
+// ---- T and tau
+
+const SYMBOLS = ["circle", "rect", "triangle", "diamond", "pin", "arrow"];
+const tauName = m => (m === 1 ? "τ = 1 (IF)" : m === "levels" ? "τ = levels" : `τ = ${m}`);
+function sweepOption(value, format, more) {
+  const rows = DATA.sweep.rows.filter(r => r.problem === ""), taus = [...new Set(rows.map(r => r.members))];
+  const steps = [...new Set(rows.map(r => r.steps))].sort((a, b) => a - b);
+  const series = taus.map((tau, i) => ({
+    name: tauName(tau), type: "line", symbol: SYMBOLS[i % SYMBOLS.length], symbolSize: 9, lineStyle: { width: 2.2, type: tau === 1 ? "dashed" : "solid" },
+    data: steps.map(t => { const r = rows.find(r => r.members === tau && r.steps === t); return r ? value(r) : null; }), connectNulls: true,
+  }));
+  const source = more.source ?? null;
+  if (source !== null && series.length) {
+    series[0].markLine = { silent: true, symbol: "none", lineStyle: { color: colour("muted"), type: "dotted", width: 1.5 },
+      label: { formatter: `source ${format(source)}`, position: "insideStartBottom", color: colour("muted") }, data: [{ yAxis: source }] };
+  }
+  return base({
+    tooltip: { trigger: "axis", valueFormatter: format, axisPointer: { lineStyle: { color: colour("muted") } } },
+    xAxis: axis("time-steps T", { type: "category", data: steps.map(String), boundaryGap: true }),
+    yAxis: axis("", { ...more.yAxis, axisLabel: { formatter: more.tick ?? format } }), series,
+  });
+}
+function showSweep() {
+  if (DATA.sweep === null) return;
+  const labelled = DATA.sweep.ann_accuracy !== null, share = r => (labelled ? r.accuracy : r.agreement);
+  $("sweep-what").textContent = labelled ? "Accuracy" : "Samples with the source's class";
+  const low = Math.min(...DATA.sweep.rows.filter(r => r.problem === "").map(share));
+  addChart("sweep-accuracy", () => sweepOption(share, v => percent(v, 1), {
+    source: labelled ? DATA.sweep.ann_accuracy : null, tick: v => percent(v, 0), yAxis: { min: Math.max(0, Math.floor(low * 10 - 0.4) / 10), max: 1 } }));
+  addChart("sweep-spikes", () => sweepOption(r => r.spikes_per_sample, short, { yAxis: { type: "log" } }));
+  const heads = ["T", "τ", "accuracy", "as the source", "spikes", "synaptic operations"];
+  $("sweep-table").append(el("table", {}, el("thead", {}, el("tr", {}, ...heads.map(h => el("th", { scope: "col" }, h)))),
+    el("tbody", {}, ...DATA.sweep.rows.map(r => el("tr", {}, ...[r.steps, r.members,
+      ...r.problem ? ["does not fit", "–", "–", "–"] : [percent(r.accuracy), percent(r.agreement), short(r.spikes_per_sample), short(r.operations_per_sample)],
+    ].map(v => el("td", {}, String(v))))))));
+}
+
+// ---- integrate-and-fire beside Group Neurons
+
+function firingOption() {
+  const names = DATA.firing.map(f => labelOf(f.name)), many = names.length > 24;
+  return base({
+    tooltip: { trigger: "axis", valueFormatter: v => number(v) },
+    xAxis: axis("", { type: "category", data: names, axisLabel: { rotate: 40, show: !many, interval: 0, fontSize: 11, width: 120, overflow: "truncate" } }),
+    yAxis: axis("", { type: "value" }),
+    series: [["integrate-and-fire, τ = 1", "plain", "warm"], ["Group Neuron", "group", "accent"]].map(([name, key, shade]) => (
+      { name, type: "bar", data: DATA.firing.map(f => f[key]), itemStyle: { color: colour(shade), borderRadius: many ? 0 : [3, 3, 0, 0] }, barGap: "0%" })),
+  });
+}
+function pairsOption() {
+  const found = DATA.firing.find(f => f.name === $("firing-population").value);
+  const limits = { type: "value", min: 0, max: 1 };
+  return base({
+    legend: { show: false }, grid: { top: 14 },
+    tooltip: { formatter: p => `IF ${number(p.value[0])}<br>Group Neuron ${number(p.value[1])}` },
+    xAxis: axis("rate of the integrate-and-fire neuron", limits), yAxis: axis("rate of the Group Neuron", { ...limits, nameGap: 34 }),
+    series: [{ type: "scatter", data: found ? found.pairs : [], symbolSize: 7, itemStyle: { color: colour("accent"), opacity: 0.4 }, markLine: diagonal([1, 1]) }],
+  });
+}
+function showFiring() {
+  if (!DATA.firing.length) return;
+  $("firing-lead").textContent =
+    `The same network with τ = 1, at the same T = ${DATA.summary.steps} and on the same samples. A rate is in spikes per member and ` +
+    `time-step. Plain neurons know ${DATA.summary.steps + 1} rates, Group Neurons τ times as many steps between silence and always; ` +
+    "points off the line are what plain neurons cannot say in this time. Neurons that are silent in both are left out.";
+  populationSelect("firing-population", DATA.firing.map(f => f.name)).addEventListener("change", () => redraw("firing-pairs"));
+  followers.push(() => redraw("firing-pairs"));
+  addChart("firing-means", firingOption);
+  addChart("firing-pairs", pairsOption);
+}
+
+// ---- what each layer costs
+
+function costOption(key, shade) {
+  const rows = DATA.spikes.filter(s => s[key] !== null), names = rows.map(s => labelOf(s.name)), values = rows.map(s => s[key]);
+  const category = { type: "category", data: names }, value = { type: "value", axisLabel: { formatter: v => short(v) } };
+  const upright = rows.length > 40;
+  const bar = { type: "bar", data: values, itemStyle: { color: colour(shade), borderRadius: upright ? 0 : [0, 3, 3, 0] }, barCategoryGap: upright ? "10%" : "30%" };
+  const common = { legend: { show: false }, series: [bar], tooltip: { trigger: "axis", axisPointer: { type: "shadow" }, valueFormatter: v => commas(v) } };
+  if (upright) return base({ ...common, grid: { top: 10, bottom: 8 }, xAxis: axis("", { ...category, axisLabel: { show: false } }), yAxis: axis("", value) });
+  return base({ ...common, grid: { top: 4, bottom: 8 }, xAxis: axis("", value),
+    yAxis: axis("", { ...category, inverse: true, axisLabel: { interval: 0, width: narrow() ? 110 : 170, overflow: "truncate", fontSize: 11 } }) });
+}
+function showCosts() {
+  for (const [id, key, shade] of [["layer-spikes", "spikes", "accent"], ["layer-operations", "operations", "violet"]]) {
+    const rows = DATA.spikes.filter(s => s[key] !== null).length;
+    $(id).style.height = `${rows > 40 ? 320 : Math.max(200, 24 * rows + 40)}px`;
+    addChart(id, () => costOption(key, shade));
+  }
+}
+
+function showScatter() {
+  populationSelect("scatter-population", Object.keys(LEDGER.points)).addEventListener("change", () => redraw("scatter"));
+  followers.push(() => redraw("scatter"));
+  addChart("scatter", scatterOption);
+}
