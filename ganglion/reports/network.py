@@ -18,6 +18,7 @@ from ganglion.ir import (
     Op,
     Projection,
     Readout,
+    Shape,
     Spikes,
     dims,
     signed_bits,
@@ -107,14 +108,14 @@ def short_names(names: Sequence[str], longest: int = LONGEST) -> list[str]:
 def _population(net: Graph, op: Op, label: str) -> Population:
     shape = net.typeof(op.name).shape
     value = net.typeof(op.name)
-    facts = [("shape", dims(shape)), ("neurons", f"{size(shape):,}")]
+    facts = [("shape", _times(shape)), ("neurons", f"{size(shape):,}")]
     if isinstance(op, Input):
         low, high = op.real_range
         facts += [("input codes", f"{op.low} to {op.high}"), ("real range", f"{low:.4g} to {high:.4g}")]
     if isinstance(op, GroupNeuron):
         facts += [("members τ", str(op.members)), ("value of a spike θ/τ", f"{op.scale:.4g}")]
     if isinstance(op, MaxPool):
-        facts += [("window", dims(op.kernel)), ("strides", dims(op.strides)), ("spikes a step", f"{op.low} to {op.high}")]
+        facts += [("window", _times(op.kernel)), ("strides", _times(op.strides)), ("spikes a step", f"{op.low} to {op.high}")]
     if isinstance(op, Membrane):
         facts.append(("level", str(op.level)))
         facts.append(("membrane unit Δ", _range(op.unit, ".3g")))
@@ -125,7 +126,7 @@ def _population(net: Graph, op: Op, label: str) -> Population:
         name=op.name,
         label=label,
         kind=_kind(op),
-        shape=dims(shape),
+        shape=_times(shape),
         neurons=size(shape),
         level=net.level(op.name),
         highest=value.high if isinstance(value, Spikes) and not isinstance(op, Input) else 0,
@@ -158,7 +159,12 @@ def _range(values: Array, form: str) -> str:
 
 
 def _projection(net: Graph, op: Projection) -> str:
-    form = f"{op.mnemonic} {dims(op.weight.shape)}" if op.weight.ndim else op.mnemonic
+    form = f"{op.mnemonic} {_times(op.weight.shape)}" if op.weight.ndim else op.mnemonic
     strides: Any = getattr(op, "strides", (1, 1))
     stride = f", stride {max(strides)}" if max(strides) > 1 else ""
     return f"{form}{stride}, {op.synapses(net.typeof(op.inputs[0]).shape):,} synapses"
+
+
+def _times(shape: Shape) -> str:
+    """`(16, 8, 8)` -> `16×8×8`."""
+    return dims(shape).replace("x", "×")

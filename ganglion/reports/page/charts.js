@@ -69,14 +69,17 @@ const tauName = m => (m === 1 ? "τ = 1 (IF)" : m === "levels" ? "τ = levels" :
 function sweepOption(value, format, more) {
   const rows = DATA.sweep.rows.filter(r => r.problem === ""), taus = [...new Set(rows.map(r => r.members))];
   const steps = [...new Set(rows.map(r => r.steps))].sort((a, b) => a - b);
+  const shades = [colour("accent"), colour("green"), colour("violet"), colour("edge"), colour("ink")];
+  const shade = tau => (tau === 1 ? colour("warm") : shades[taus.filter(m => m !== 1).indexOf(tau) % shades.length]);
   const series = taus.map((tau, i) => ({
-    name: tauName(tau), type: "line", symbol: SYMBOLS[i % SYMBOLS.length], symbolSize: 9, lineStyle: { width: 2.2, type: tau === 1 ? "dashed" : "solid" },
+    itemStyle: { color: shade(tau) },
+    name: tauName(tau), type: "line", symbol: SYMBOLS[i % SYMBOLS.length], symbolSize: 9, lineStyle: { color: shade(tau), width: 2.2, type: tau === 1 ? "dashed" : "solid" },
     data: steps.map(t => { const r = rows.find(r => r.members === tau && r.steps === t); return r ? value(r) : null; }), connectNulls: true,
   }));
   const source = more.source ?? null;
   if (source !== null && series.length) {
     series[0].markLine = { silent: true, symbol: "none", lineStyle: { color: colour("muted"), type: "dotted", width: 1.5 },
-      label: { formatter: `source ${format(source)}`, position: "insideStartBottom", color: colour("muted") }, data: [{ yAxis: source }] };
+      label: { formatter: `source ${format(source)}`, position: "insideEndBottom", color: colour("muted") }, data: [{ yAxis: source }] };
   }
   return base({
     tooltip: { trigger: "axis", valueFormatter: format, axisPointer: { lineStyle: { color: colour("muted") } } },

@@ -4,6 +4,7 @@ const BOX = { width: 196, height: 46 };
 const MANY_EDGES = 120; // beyond so many, edges are faint until their population is chosen
 let cy = null;
 let shownLayout = "";
+let untouched = true; // nobody has moved or zoomed the graph since it was fitted
 
 const KINDS = {
   "group neuron": ["accent-soft", "accent"],
@@ -99,7 +100,7 @@ function graphStyle() {
       "min-zoomed-font-size": 6, ...pill,
     } },
     { selector: "node.chosen", style: { "border-width": 4, "border-color": colour("ink") } },
-    { selector: "edge.apart", style: { opacity: faint ? 0.07 : 0.3 } },
+    { selector: "edge.apart", style: { opacity: faint ? 0.07 : 0.4 } },
     { selector: "edge.incoming, edge.outgoing", style: { opacity: 1, width: 2.6, "z-index": 9 } },
   ];
 }
@@ -113,8 +114,10 @@ function fitted() {
   const height = Math.round(Math.min(Math.max(width * h / w + 24, 360), most, h * 1.15 + 60));
   $("graph").style.height = `${height}px`;
   cy.resize();
+  $("panel").style.maxHeight = window.innerWidth < 720 ? "" : `${Math.max(height, 460)}px`;
   cy.fit(undefined, 18);
   if (cy.zoom() > 1.15) { cy.zoom(1.15); cy.center(); }
+  untouched = true;
 }
 
 function arrange() {
@@ -144,9 +147,10 @@ function mark(name) {
 
 function bringIntoView(name) {
   const node = cy.$id(`n${INDEX.get(name)}`), box = node.renderedBoundingBox({ includeLabels: false });
-  if (cy.zoom() < 0.45) cy.zoom({ level: 0.75, position: node.position() });
+  if (cy.zoom() < 0.5) cy.zoom({ level: 0.85, position: node.position() });
   else if (box.x1 > 8 && box.y1 > 8 && box.x2 < cy.width() - 8 && box.y2 < cy.height() - 8) return;
   cy.center(node);
+  untouched = false;
 }
 
 function tellChosen(name) {
@@ -163,6 +167,7 @@ function move(step) {
 }
 
 function zoomBy(factor) {
+  untouched = false;
   cy.zoom({ level: cy.zoom() * factor, renderedPosition: { x: cy.width() / 2, y: cy.height() / 2 } });
 }
 
@@ -197,6 +202,7 @@ function showGraph() {
     selectionType: "single", minZoom: 0.05, maxZoom: 3, userZoomingEnabled: matchMedia("(pointer: coarse)").matches,
   });
   arrange();
+  cy.on("dragpan scrollzoom pinchzoom", () => { untouched = false; });
   cy.on("tap", "node", event => openPanel(POPULATIONS[Number(event.target.id().slice(1))].name));
   cy.on("mouseover", "node", () => { $("graph").style.cursor = "pointer"; });
   cy.on("mouseout", "node", () => { $("graph").style.cursor = ""; });

@@ -4,7 +4,6 @@ let returnFocus = null;
 
 function openPanel(name, takeFocus = false) {
   choose(name);
-  bringIntoView(name);
   const p = POPULATIONS[INDEX.get(name)], body = $("panel-body");
   $("panel-title").textContent = p.name;
   body.replaceChildren(
@@ -20,7 +19,8 @@ function openPanel(name, takeFocus = false) {
   const opening = $("panel").hidden;
   $("panel").hidden = false;
   $("panel").scrollTop = 0;
-  if (opening) { cy.resize(); bringIntoView(name); }
+  if (opening) refit();
+  bringIntoView(name);
   if (takeFocus) { returnFocus = document.activeElement; $("panel-title").focus(); }
 }
 
@@ -28,9 +28,15 @@ function closePanel() {
   if ($("panel").hidden) return;
   const inside = $("panel").contains(document.activeElement);
   $("panel").hidden = true;
-  cy.resize();
+  refit();
   if (inside || returnFocus) (returnFocus ?? $("graph")).focus({ preventScroll: true });
   returnFocus = null;
+}
+
+// The graph is narrower beside the panel: shown whole before, it is shown whole again.
+function refit() {
+  if (untouched) fitted();
+  else cy.resize();
 }
 
 function showPanel() {

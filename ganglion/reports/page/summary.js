@@ -1,5 +1,9 @@
 // The summary: the verdict, the figures, and what a reader must know.
 
+function sentence(text) {
+  return text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+}
+
 function showSummary() {
   const s = DATA.summary;
   document.title = `${s.network}: ganglion report`;
@@ -8,8 +12,8 @@ function showSummary() {
     `compiled from ${s.model} for ${s.target}; measured on ${commas(s.samples)} samples with ganglion ${DATA.version}`;
   const lost = s.first_offender !== null;
   $("verdict").classList.toggle("loss", lost);
-  $("verdict").append(el("p", { class: "said" }, s.verdict));
-  if (s.advice) $("verdict").append(el("p", {}, s.advice));
+  $("verdict").append(el("p", { class: "said" }, sentence(s.verdict)));
+  if (s.advice) $("verdict").append(el("p", {}, sentence(s.advice)));
   if (lost && INDEX.has(s.first_offender[1])) {
     const [rung, name] = s.first_offender;
     const show = () => { openPanel(name); $("network").scrollIntoView(); };
