@@ -5,6 +5,7 @@ run = ganglion.simulate(net, x, record="all")              # bit-accurate, in nu
 ganglion.emit(net, "lava", "bundle")                       # a Lava program of its own
 ganglion.compare("model.onnx", net, x, lava="graded")      # proof that they are the same network
 ganglion.sweep("model.onnx", x, y).plot("sweep.svg")       # accuracy and cost at many T and tau
+ganglion.report(net, "model.onnx", x, y, path="net.html")  # all that on one page
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from .errors import CompileError, EngineError, GanglionError, GanglionWarning, I
 from .inspection import inspect
 from .ir import Graph
 from .pipeline import check, compile, emit, expand_clusters, load, save, simulate
+from .reports import Report, report
 from .simulator import Run
 from .sweeps import Sweep, sweep
 from .version import __version__
@@ -29,6 +31,7 @@ __all__ = [
     "Graph",
     "InputError",
     "InternalError",
+    "Report",
     "Run",
     "Sweep",
     "__version__",
@@ -40,6 +43,7 @@ __all__ = [
     "expand_clusters",
     "inspect",
     "load",
+    "report",
     "save",
     "simulate",
     "sweep",

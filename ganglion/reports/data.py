@@ -117,7 +117,7 @@ def _drawn(found: Layout, edges: Sequence[Edge]) -> dict[str, Any]:
 
 
 def _thinned(points: Array, most: int) -> Array:
-    return points[np.linspace(0, len(points) - 1, min(len(points), most)).astype(int)]
+    return np.asarray(points[np.linspace(0, len(points) - 1, min(len(points), most)).astype(int)])
 
 
 def _plain(value: Any) -> Any:

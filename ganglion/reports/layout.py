@@ -1,8 +1,8 @@
 """Where the graph's populations stand, and which way its edges go.
 
 Level by level from the top down; a deep network is folded into columns, read like those of a newspaper. An edge to the
-next row of its column is a straight line. Every other edge leaves its row for the gutter right of the column, where each
-source has a lane of its own, and turns off the lane at each of its targets; beyond the next column it goes over a track
+next row of its column is a straight line. Every other edge leaves its row for the gutter right of the column, where
+each source has a lane of its own, and turns off it at each of its targets; beyond the next column it goes over a track
 above all columns. So no edge passes through a population.
 """
 
@@ -87,7 +87,12 @@ class _Drawing:
         track_y = {source: -HEIGHT / 2 - BELOW - LANE * track for source, track in used.items()}
         paths = [self._path(s, t, lane_x, track_y) for s, t in self.edges]
         points = [p for path in paths for p in path]
-        points += [(x + dx, y + dy) for x, y in self.at.values() for dx in (-WIDTH / 2, WIDTH / 2) for dy in (-HEIGHT / 2, HEIGHT / 2)]
+        points += [
+            (x + dx, y + dy)
+            for x, y in self.at.values()
+            for dx in (-WIDTH / 2, WIDTH / 2)
+            for dy in (-HEIGHT / 2, HEIGHT / 2)
+        ]
         xs, ys = [p[0] for p in points], [p[1] for p in points]
         nodes = [self.at[node] for node in range(len(self.at))]
         return Layout(nodes, paths, min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))

@@ -115,7 +115,11 @@ def _population(net: Graph, op: Op, label: str) -> Population:
     if isinstance(op, GroupNeuron):
         facts += [("members τ", str(op.members)), ("value of a spike θ/τ", f"{op.scale:.4g}")]
     if isinstance(op, MaxPool):
-        facts += [("window", _times(op.kernel)), ("strides", _times(op.strides)), ("spikes a step", f"{op.low} to {op.high}")]
+        facts += [
+            ("window", _times(op.kernel)),
+            ("strides", _times(op.strides)),
+            ("spikes a step", f"{op.low} to {op.high}"),
+        ]
     if isinstance(op, Membrane):
         facts.append(("level", str(op.level)))
         facts.append(("membrane unit Δ", _range(op.unit, ".3g")))
@@ -144,9 +148,7 @@ def _kind(op: Op) -> str:
 
 def _thresholds(op: GroupNeuron) -> list[tuple[str, str, str]]:
     """(member, threshold, lateral inhibition) in membrane units; a range over channels; the first and last of many."""
-    rows = [
-        (str(k + 1), _range(op.thresholds[k], ",.6g"), _range(op.inhibition[k], ",.6g")) for k in range(op.members)
-    ]
+    rows = [(str(k + 1), _range(op.thresholds[k], ",.6g"), _range(op.inhibition[k], ",.6g")) for k in range(op.members)]
     if len(rows) <= SHOWN:
         return rows
     half = SHOWN // 2
@@ -166,5 +168,5 @@ def _projection(net: Graph, op: Projection) -> str:
 
 
 def _times(shape: Shape) -> str:
-    """`(16, 8, 8)` -> `16×8×8`."""
-    return dims(shape).replace("x", "×")
+    """A shape with multiplication signs."""
+    return dims(shape).replace("x", "\u00d7")

@@ -7,6 +7,8 @@ import json
 import re
 from importlib.resources import files
 
+from ganglion.errors import InternalError
+
 from .data import as_plain
 from .result import ReportData
 
@@ -38,7 +40,8 @@ def as_script_data(value: object) -> str:
 
 def _inlined(name: str) -> str:
     text = _text(name)
-    assert "</script" not in text.lower() and "<!--" not in text, f"{name} cannot stand in a script element"
+    if "</script" in text.lower() or "<!--" in text:
+        raise InternalError(f"{name} cannot stand in a script element")
     return text
 
 

@@ -1,4 +1,4 @@
-"""What the report shows of single samples: spikes neuron by neuron, and Group Neurons beside integrate-and-fire ones."""
+"""What a report shows of single samples: spikes neuron by neuron, and both kinds of neurons' firing rates."""
 
 from __future__ import annotations
 

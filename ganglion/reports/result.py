@@ -22,7 +22,7 @@ class ReportData:
     model   what the source is called: the name of its file
     run     of `net`, on all samples
     sweep   accuracy against T and tau; None where it was not asked for
-    firing  by population, beside the network of tau = 1; empty where that was not asked for, or the target cannot hold it
+    firing  by population, beside the network of tau = 1; empty without a sweep, or where the target cannot hold it
     notes   what a reader must know about these figures, sentence by sentence
     """
 
@@ -72,3 +72,9 @@ class Report:
         offender = self.summary.first_offender
         named = None if offender is None else dict(zip(("rung", "population"), offender, strict=True))
         return {"output": str(self.path), **asdict(self.summary), "first_offender": named}
+
+    def __str__(self) -> str:
+        s = self.summary
+        what = "accuracy" if s.labelled else "same class as the source"
+        shares = f"{100 * s.network_accuracy:.2f} %, of the source {100 * s.source_accuracy:.2f} %"
+        return "\n".join(filter(None, (s.verdict, s.advice, f"{self.path}: {s.samples} samples, {what} {shares}")))

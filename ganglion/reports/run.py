@@ -70,6 +70,8 @@ def report(
     x, classes = _checked(net, x, labels, samples)
     _check_place(path)
     chip = known_target(net, target)
+    if not sweep and (steps is not None or members is not None):
+        raise InputError("without a sweep there are no other T and tau", hint="give neither, or leave out --no-sweep")
     settings = _settings(net, steps, members) if sweep else []
     jobs = None if jobs is None else whole("jobs", jobs)
     tell = progress or (lambda what, done, total: None)
@@ -91,8 +93,8 @@ def report(
         notes += [f"T = {r.steps}, τ = {r.members} is missing: {r.problem}" for r in found.rows if r.problem]
         if options.calibration is not None:
             notes.append(
-                "The thresholds θ were calibrated for this network's own T and τ, and other settings use the same ones: "
-                "calibrated for themselves, they may do better than is shown here."
+                "The thresholds θ were calibrated for this network's own T and τ, and the other settings use them too; "
+                "calibrated for themselves, they may do better."
             )
         try:
             plain = imported_network(model, options, steps=net.steps, members=1, target=chip)

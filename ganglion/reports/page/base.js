@@ -25,10 +25,10 @@ function el(tag, attributes = {}, ...children) {
 
 const number = (v, digits = 3) => {
   if (v === null || v === undefined) return "–";
-  if (v !== 0 && Math.abs(v) < 0.001) return v.toExponential(1).replace("e-", "e−");
-  return String(Number(v.toPrecision(digits)));
+  if (v !== 0 && Math.abs(v) < 0.001) return v.toExponential(1).replaceAll("-", "−");
+  return String(Number(v.toPrecision(digits))).replace("-", "−");
 };
-const percent = (v, digits = 2) => (v === null || v === undefined ? "–" : `${(100 * v).toFixed(digits)} %`);
+const percent = (v, digits = 2) => (v === null || v === undefined ? "–" : `${(100 * v).toFixed(digits)}\u00a0%`);
 function short(v) {
   if (v === null || v === undefined) return "–";
   for (const [unit, sign] of [[1e9, " G"], [1e6, " M"], [1e3, " k"]]) {
@@ -40,8 +40,13 @@ const commas = v => Math.round(v).toLocaleString("en");
 
 // ---- colours: as the style sheet has them now, and ramps that are told apart by lightness alone
 
-const colour = name => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
-const dark = () => document.documentElement.dataset.theme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches;
+const palette = new Map(); // asking the style sheet costs a layout: each colour is asked for once
+function colour(name) {
+  if (!palette.has(name)) palette.set(name, getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim());
+  return palette.get(name);
+}
+const isDark = () => document.documentElement.dataset.theme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches;
+let dark = isDark();
 const SERIES = () => ["accent", "warm", "green", "violet", "edge", "ink"].map(colour);
 const RAMPS = {
   error: { light: ["#fdf3e7", "#fbcf9d", "#ee8a4a", "#c2410c", "#6f1a07"], dark: ["#232b33", "#573420", "#9c4a1c", "#e27a35", "#ffd9b0"] },
@@ -50,7 +55,7 @@ const RAMPS = {
 const rgb = hex => [1, 3, 5].map(i => parseInt(hex.slice(i, i + 2), 16));
 
 function ramp(kind, t) {
-  const stops = RAMPS[kind][dark() ? "dark" : "light"].map(rgb);
+  const stops = RAMPS[kind][dark ? "dark" : "light"].map(rgb);
   const at = Math.min(Math.max(t, 0), 1) * (stops.length - 1);
   const i = Math.min(Math.floor(at), stops.length - 2);
   const mixed = stops[i].map((v, c) => Math.round(v + (stops[i + 1][c] - v) * (at - i)));
@@ -85,4 +90,8 @@ function populationSelect(id, names) {
 // ---- drawn again when colours change
 
 const painters = [];
-const repaint = () => { for (const paint of painters) paint(); };
+function repaint() {
+  palette.clear();
+  dark = isDark();
+  for (const paint of painters) paint();
+}

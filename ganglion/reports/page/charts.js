@@ -37,7 +37,7 @@ function base(more) {
   return {
     animation: false, textStyle: textStyle(), color: SERIES(), aria: { enabled: true },
     tooltip: { confine: true, backgroundColor: colour("surface"), borderColor: colour("line"), textStyle: { color: colour("ink"), fontSize: 12 }, ...more.tooltip },
-    grid: { left: 12, right: 18, top: 34, bottom: 30, outerBoundsMode: "same", outerBoundsContain: "all", ...more.grid },
+    grid: { left: 12, right: 18, top: 40, bottom: 8, outerBoundsMode: "same", outerBoundsContain: "all", ...more.grid },
     legend: { top: 0, right: 0, itemWidth: 18, itemHeight: 10, textStyle: { color: colour("ink") }, inactiveColor: colour("line"), ...more.legend },
     ...Object.fromEntries(Object.entries(more).filter(([k]) => !["tooltip", "grid", "legend"].includes(k))),
   };

@@ -56,7 +56,7 @@ function corners(path) {
   return { weights, distances };
 }
 
-function edgeData(e, i, layout) {
+function edgeData(e, i, layout, named) {
   const path = layout.paths[i], [s, t] = [layout.nodes[e.source], layout.nodes[e.target]];
   const { weights, distances } = corners(path);
   const end = path[path.length - 1];
@@ -64,16 +64,17 @@ function edgeData(e, i, layout) {
     id: `e${i}`, source: `n${e.source}`, target: `n${e.target}`, delay: e.delay ? `+${e.delay}` : "",
     bent: weights.length ? 1 : 0, weights: weights.join(" "), distances: distances.join(" "),
     from: `${path[0][0] - s[0]}px ${path[0][1] - s[1]}px`, to: `${end[0] - t[0]}px ${end[1] - t[1]}px`,
-    named: layout.labelled.includes(i) && e.delay ? 1 : 0,
+    named: named.has(i) ? 1 : 0,
   };
 }
 
 function elements(layout) {
+  const named = new Set(layout.labelled);
   const nodes = POPULATIONS.map((p, i) => ({
     group: "nodes", data: { id: `n${i}`, label: `${p.label}\n${secondLine(p)}`, ...boxColours(p) },
     position: { x: layout.nodes[i][0], y: layout.nodes[i][1] },
   }));
-  return [...nodes, ...DATA.edges.map((e, i) => ({ group: "edges", data: edgeData(e, i, layout) }))];
+  return [...nodes, ...DATA.edges.map((e, i) => ({ group: "edges", data: edgeData(e, i, layout, named) }))];
 }
 
 function graphStyle() {
@@ -92,7 +93,7 @@ function graphStyle() {
     } },
     { selector: "edge[bent = 1]", style: {
       "curve-style": "round-segments", "edge-distances": "endpoints", "segment-weights": "data(weights)", "segment-distances": "data(distances)",
-      "segment-radii": 6, opacity: faint ? 0.28 : 1,
+      "segment-radii": 6, opacity: faint ? 0.22 : 1,
     } },
     { selector: "edge[delay != '']", style: { "line-color": colour("delayed"), "target-arrow-color": colour("delayed") } },
     { selector: "edge[named = 1], edge.outgoing[delay != '']", style: {
@@ -199,7 +200,7 @@ function showGraph() {
   populationSelect("graph-population", POPULATIONS.map(p => p.name)).addEventListener("change", event => openPanel(event.target.value));
   cy = cytoscape({
     container: $("graph"), elements: [], style: graphStyle(), layout: { name: "preset" }, autoungrabify: true, boxSelectionEnabled: false,
-    selectionType: "single", minZoom: 0.05, maxZoom: 3, userZoomingEnabled: matchMedia("(pointer: coarse)").matches,
+    textureOnViewport: DATA.edges.length > MANY_EDGES, minZoom: 0.05, maxZoom: 3, userZoomingEnabled: matchMedia("(pointer: coarse)").matches,
   });
   arrange();
   cy.on("dragpan scrollzoom pinchzoom", () => { untouched = false; });

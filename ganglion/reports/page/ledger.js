@@ -38,7 +38,7 @@ function showAttributions() {
     INDEX.has(a.population) ? el("button", { type: "button", class: "link", onclick: () => { openPanel(a.population); $("network").scrollIntoView(); } }, a.population) : a.population,
     el("small", {}, a.rung)),
     el("span", { class: "track" }, el("i", { class: a.loss < 0 ? "gain" : "loss", style: `left:0;width:${100 * Math.abs(a.loss) / most}%` })),
-    el("span", { class: "value" }, number(a.loss).replace("-", "−")));
+    el("span", { class: "value" }, number(a.loss)));
   box.append(el("ul", { class: "losses" }, ...all.slice(0, LISTED).map(item)));
   if (all.length > LISTED) {
     box.append(el("details", {}, el("summary", {}, `${all.length - LISTED} others`), el("ul", { class: "losses" }, ...all.slice(LISTED).map(item))));

@@ -12,8 +12,8 @@ function showSummary() {
     `compiled from ${s.model} for ${s.target}; measured on ${commas(s.samples)} samples with ganglion ${DATA.version}`;
   const lost = s.first_offender !== null;
   $("verdict").classList.toggle("loss", lost);
-  $("verdict").append(el("p", { class: "said" }, sentence(s.verdict)));
-  if (s.advice) $("verdict").append(el("p", {}, sentence(s.advice)));
+  $("verdict").append(el("p", { class: s.verdict.length > 140 ? "" : "said" }, sentence(s.verdict)));
+  if (s.advice) $("verdict").append(el("p", {}, `${s.advice}.`));
   if (lost && INDEX.has(s.first_offender[1])) {
     const [rung, name] = s.first_offender;
     const show = () => { openPanel(name); $("network").scrollIntoView(); };
