@@ -49,16 +49,33 @@ const diagonal = (to, from = [0, 0]) => ({
 
 // ---- spikes against activations
 
+function tidy(v) { // the next number away from 0 that an axis may end at
+  if (v === 0) return 0;
+  const step = 10 ** Math.floor(Math.log10(Math.abs(v))) / 2;
+  return Number((Math.sign(v) * Math.ceil(Math.abs(v) / step) * step).toPrecision(3));
+}
 function scatterOption() {
   const name = $("scatter-population").value, points = LEDGER.points[name] ?? [];
   const all = points.flat(), low = Math.min(0, ...all), high = Math.max(...all, 1e-9);
-  const limits = { min: Number(low.toPrecision(3)), max: Number((high * 1.04).toPrecision(3)), type: "value", scale: true };
+  const limits = { min: tidy(low), max: tidy(high), type: "value" };
   return base({
     legend: { show: false }, grid: { top: 14 },
     tooltip: { formatter: p => `source ${number(p.value[0])}<br>spikes ${number(p.value[1])}` },
     xAxis: axis("the source's activation", limits), yAxis: axis("what the spikes stand for", { ...limits, nameGap: 44 }),
     series: [{ type: "scatter", data: points, symbolSize: 7, itemStyle: { color: colour("accent"), opacity: 0.45 },
       markLine: diagonal([high, high], [low, low]) }],
+  });
+}
+
+function profileOption() {
+  const name = $("scatter-population").value, rungs = LEDGER.rungs.slice(1);
+  const series = [["against the source", "relative_error", "accent"], ["added on this rung", "local_error", "warm"]];
+  return base({
+    tooltip: { trigger: "axis", valueFormatter: v => percent(v) },
+    xAxis: axis("", { type: "category", data: rungs, axisLabel: { interval: 0, rotate: narrow() ? 40 : 25, fontSize: 11 } }),
+    yAxis: axis("", { type: "value", axisLabel: { formatter: v => `${number(100 * v)} %` } }),
+    series: series.map(([label, key, shade]) => ({ name: label, type: "bar", barGap: "0%",
+      data: rungs.map(rung => entry(rung, name)?.[key] ?? null), itemStyle: { color: colour(shade), borderRadius: [3, 3, 0, 0] } })),
   });
 }
 
@@ -79,7 +96,7 @@ function sweepOption(value, format, more) {
   const source = more.source ?? null;
   if (source !== null && series.length) {
     series[0].markLine = { silent: true, symbol: "none", lineStyle: { color: colour("muted"), type: "dotted", width: 1.5 },
-      label: { formatter: `source ${format(source)}`, position: "insideEndBottom", color: colour("muted") }, data: [{ yAxis: source }] };
+      label: { show: false }, data: [{ yAxis: source }] };
   }
   return base({
     tooltip: { trigger: "axis", valueFormatter: format, axisPointer: { lineStyle: { color: colour("muted") } } },
@@ -90,7 +107,7 @@ function sweepOption(value, format, more) {
 function showSweep() {
   if (DATA.sweep === null) return;
   const labelled = DATA.sweep.ann_accuracy !== null, share = r => (labelled ? r.accuracy : r.agreement);
-  $("sweep-what").textContent = labelled ? "Accuracy" : "Samples with the source's class";
+  $("sweep-what").textContent = labelled ? `Accuracy; dotted: the source, ${percent(DATA.sweep.ann_accuracy, 1)}` : "Samples with the source's class";
   const low = Math.min(...DATA.sweep.rows.filter(r => r.problem === "").map(share));
   addChart("sweep-accuracy", () => sweepOption(share, v => percent(v, 1), {
     source: labelled ? DATA.sweep.ann_accuracy : null, tick: v => percent(v, 0), yAxis: { min: Math.max(0, Math.floor(low * 10 - 0.4) / 10), max: 1 } }));
@@ -111,7 +128,8 @@ function firingOption() {
     xAxis: axis("", { type: "category", data: names, axisLabel: { rotate: 40, show: !many, interval: 0, fontSize: 11, width: 120, overflow: "truncate" } }),
     yAxis: axis("", { type: "value" }),
     series: [["integrate-and-fire, τ = 1", "plain", "warm"], ["Group Neuron", "group", "accent"]].map(([name, key, shade]) => (
-      { name, type: "bar", data: DATA.firing.map(f => f[key]), itemStyle: { color: colour(shade), borderRadius: many ? 0 : [3, 3, 0, 0] }, barGap: "0%" })),
+      { name, type: many ? "line" : "bar", step: many && "middle", symbol: "none", lineStyle: { width: 1.4, color: colour(shade) },
+        data: DATA.firing.map(f => f[key]), itemStyle: { color: colour(shade), borderRadius: [3, 3, 0, 0] }, barGap: "0%" })),
   });
 }
 function pairsOption() {
@@ -157,7 +175,9 @@ function showCosts() {
 }
 
 function showScatter() {
-  populationSelect("scatter-population", Object.keys(LEDGER.points)).addEventListener("change", () => redraw("scatter"));
-  followers.push(() => redraw("scatter"));
+  const paint = () => { redraw("scatter"); redraw("profile"); };
+  populationSelect("scatter-population", Object.keys(LEDGER.points)).addEventListener("change", paint);
+  followers.push(paint);
   addChart("scatter", scatterOption);
+  addChart("profile", profileOption);
 }

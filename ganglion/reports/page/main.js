@@ -26,9 +26,13 @@ window.addEventListener("beforeprint", () => {
   document.documentElement.dataset.theme = "light";
   repaint();
   drawAll();
+  for (const svg of document.querySelectorAll(".chart svg")) { // so that the style sheet can scale it to the paper
+    svg.setAttribute("viewBox", `0 0 ${svg.getAttribute("width")} ${svg.getAttribute("height")}`);
+  }
   $("graph-print").src = cy.png({ full: true, maxWidth: 2400, maxHeight: 3000, bg: "#ffffff" });
 });
 window.addEventListener("afterprint", () => {
+  for (const svg of document.querySelectorAll(".chart svg")) svg.removeAttribute("viewBox");
   delete document.documentElement.dataset.theme;
   repaint();
 });

@@ -9,18 +9,18 @@ function waveOption() {
   names.forEach((name, row) => {
     const p = POPULATIONS[INDEX.get(name)];
     DATA.raster.populations[name].totals[sample].forEach((spikes, t) => {
-      if (spikes) points.push([p.level + t, row, spikes / p.neurons, spikes]);
+      if (spikes) points.push([p.level + t, row, spikes / p.neurons / Math.max(p.highest, 1), spikes]);
     });
   });
   const most = Math.max(...points.map(p => p[2]), 1e-9), deep = DATA.summary.depth + T;
-  const box = $("raster-plot"), size = [Math.max(2, (box.clientWidth - 190) / deep - 1), Math.max(2, (box.clientHeight - 60) / names.length - 1.5)];
+  const box = $("raster-plot"), size = [Math.max(2, (box.clientWidth - 190) / deep - 1), Math.max(4, (box.clientHeight - 60) / names.length - 1.5)];
   return base({
     legend: { show: false }, grid: { top: 10 },
-    tooltip: { formatter: p => `${names[p.value[1]].replaceAll("<", "&lt;")}<br>step ${p.value[0]}: ${commas(p.value[3])} spikes, ${number(p.value[2])} per neuron` },
+    tooltip: { formatter: p => `${names[p.value[1]].replaceAll("<", "&lt;")}<br>step ${p.value[0]}: ${commas(p.value[3])} spikes, ${number(p.value[2])} per member` },
     xAxis: axis("time-step of the whole network", { type: "value", min: 0, max: deep, minInterval: 1, splitLine: { show: false } }),
     yAxis: axis("", { type: "category", data: names.map(labelOf), inverse: true, axisLabel: { interval: names.length > 40 ? "auto" : 0, fontSize: 11 } }),
     series: [{ type: "scatter", symbol: "rect", symbolSize: size, symbolOffset: ["50%", 0], silent: false,
-      data: points.map(p => ({ value: p, itemStyle: { color: ramp("rate", 0.2 + 0.8 * p[2] / most) } })) }],
+      data: points.map(p => ({ value: p, itemStyle: { color: ramp("rate", 0.3 + 0.7 * p[2] / most) } })) }],
   });
 }
 
@@ -49,9 +49,9 @@ function rasterOption() {
   const whole = name === WHOLE;
   const shown = whole ? null : DATA.raster.populations[name], p = whole ? null : POPULATIONS[INDEX.get(name)];
   $("raster-note").textContent = whole
-    ? "The darker, the more spikes per neuron. A window of T steps moves down one level with every step."
+    ? "The stronger, the more members fire. A window of T steps moves down one level with every step."
     : `${shown.neurons.length} of ${commas(p.neurons)} neurons, evenly spaced` +
-      (p.highest > TICKS ? `; the darker, the more of the ${p.highest} members fire.` : p.highest > 1 ? "; each mark is one member that fires." : ".");
+      (p.highest > TICKS ? `; the stronger, the more of the ${p.highest} members fire.` : p.highest > 1 ? "; each mark is one member that fires." : ".");
   return whole ? waveOption() : neuronOption(name);
 }
 
