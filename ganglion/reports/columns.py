@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 SWEEPS = 8  # of the barycentre heuristic, down and up in turns
-CUT = 0.03  # what an edge over a fold costs, where columns of half and of double length cost about 1
+CUT = 0.06  # what an edge over a fold costs, where columns of half and of double length cost about 1
 
 
 def rows_of(levels: Sequence[int], edges: Sequence[tuple[int, int]]) -> list[list[int]]:
