@@ -5,6 +5,7 @@ run = ganglion.simulate(net, x, record="all")              # bit-accurate, in nu
 ganglion.emit(net, "lava", "bundle")                       # a Lava program of its own
 ganglion.compare("model.onnx", net, x, lava="graded")      # proof that they are the same network
 ganglion.sweep("model.onnx", x, y).plot("sweep.svg")       # accuracy and cost at many T and tau
+ganglion.report(net, "model.onnx", x, y, path="net.html")  # all that on one page
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from .inspection import inspect
 from .ir import Graph
 from .ledger import Ledger
 from .pipeline import check, compile, emit, expand_clusters, load, save, simulate
+from .reports import Report, report
 from .simulator import Run
 from .sweeps import Sweep, sweep
 from .version import __version__
@@ -31,6 +33,7 @@ __all__ = [
     "InputError",
     "InternalError",
     "Ledger",
+    "Report",
     "Run",
     "Sweep",
     "__version__",
@@ -42,6 +45,7 @@ __all__ = [
     "expand_clusters",
     "inspect",
     "load",
+    "report",
     "save",
     "simulate",
     "sweep",

@@ -110,6 +110,17 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--scheduler", metavar="ADDRESS", help="compute on a Dask cluster: tcp://HOST:PORT")
     sub.add_argument("--jobs", type=_positive, metavar="N", help="threads for one block of samples")
 
+    sub = command("report", "write one HTML page about a network: graph, ledger, spikes, and other T and tau")
+    sub.add_argument("net", metavar="NET.onnx")
+    sub.add_argument("--model", required=True, metavar="MODEL.onnx", help="what the network was compiled from")
+    _sample_options(sub)
+    sub.add_argument("-o", "--output", required=True, metavar="REPORT.html")
+    sub.add_argument("--target", metavar="FILE.toml", help="the target of your own that the network was compiled for")
+    sub.add_argument("--no-sweep", action="store_true", help="leave out other T and tau, and plain IF neurons")
+    sub.add_argument("--sweep-steps", type=_list, metavar="T,T,...", help="(default: 1,2,4,8 and the network's own)")
+    sub.add_argument("--sweep-members", type=_list, metavar="TAU,...", help="(default: 1,4 and the network's own)")
+    sub.add_argument("--jobs", type=_positive, metavar="N", help="threads (default: one per core)")
+
     sub = command("doctor", "say what this machine has and what is missing")
     sub.add_argument("--lava-python", metavar="PYTHON", help="the Python 3.10 that has lava-nc")
     return top

@@ -329,6 +329,26 @@ def sweep(a: argparse.Namespace) -> int:
     return NO if any(row.problem for row in result.rows) else DONE
 
 
+def report(a: argparse.Namespace) -> int:
+    with _progress() as bar:
+        made = ganglion.report(
+            a.net,
+            a.model,
+            array(a.input, "input"),
+            array(a.labels, "labels") if a.labels else None,
+            path=a.output,
+            samples=a.samples,
+            sweep=not a.no_sweep,
+            steps=a.sweep_steps,
+            members=a.sweep_members,
+            target=a.target,
+            jobs=a.jobs,
+            progress=_bars(bar),
+        )
+    _give(a, made.as_json(), escape(str(made)))
+    return DONE
+
+
 def doctor(a: argparse.Namespace) -> int:
     findings = ganglion.doctor(a.lava_python)
     table = Table("what", "", "detail")
@@ -339,7 +359,7 @@ def doctor(a: argparse.Namespace) -> int:
     return NO if any(f.ok is False for f in findings) else DONE
 
 
-def _give(a: argparse.Namespace, result: dict[str, Any], table: Table | None) -> None:
+def _give(a: argparse.Namespace, result: dict[str, Any], table: Table | str | None) -> None:
     """The result as JSON where it was asked for, and the table unless standard output is taken by JSON."""
     text = json.dumps(result, indent=1)
     if a.json == "-":
@@ -348,7 +368,7 @@ def _give(a: argparse.Namespace, result: dict[str, Any], table: Table | None) ->
     if a.json:
         write_whole(a.json, (text + "\n").encode())
     if table is not None:
-        out.print(table)
+        out.print(table, soft_wrap=isinstance(table, str))
 
 
 @contextmanager
@@ -384,6 +404,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "emit": emit,
     "compare": compare,
     "sweep": sweep,
+    "report": report,
     "doctor": doctor,
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -17,7 +17,7 @@ from ganglion.errors import GanglionWarning, InputError
 from ganglion.ir import Array, Graph, Spikes, Stage, size
 
 from .ledger import Ledger, Recording, known_target, ledger_of
-from .pipeline import emit, imported_network, opened, simulate, whole
+from .pipeline import emit, imported_network, opened, options_of, simulate, whole
 from .samples import labels_of
 
 if TYPE_CHECKING:
@@ -173,12 +173,7 @@ def compare(
     tell = progress or (lambda engine, done, total: None)
     result = Comparison(len(x), net.readout.name, rates={op.name: 0.0 for op in net.populations})
 
-    source = net.input
-    options = replace(
-        frontend.Options.from_recipe(net.recipe),
-        input_range=None if source.saturate else source.real_range,
-        input_step=None if source.saturate else source.scale,
-    )
+    options = options_of(net)
     real = imported_network(model, options, steps=net.steps, members=net.members)
     if net.source and real.source != net.source:
         warnings.warn(
