@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ganglion.ir import Array
+from ganglion.ir.html import percent, table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,3 +106,11 @@ class Ledger:
             "summary": self.summary,
             "advice": self.advice,
         }
+
+    def _repr_html_(self) -> str:
+        errors = {(entry.name, entry.rung): percent(entry.relative_error) for entry in self.entries}
+        share = "accuracy" if self.labelled else "the source's class"
+        rows = [(share, *(percent(self.accuracy.get(r)) for r in self.rungs))]
+        rows += [(name, *(errors.get((name, rung), "") for rung in self.rungs)) for name in self.populations]
+        title = f"Ledger of {self.samples} samples: {self.loss:.2f} points lost; below: relative errors by population"
+        return table(title, ("", *self.rungs), rows, notes=[text for text in (self.summary, self.advice) if text])
