@@ -5,10 +5,12 @@ run = ganglion.simulate(net, x, record="all")              # bit-accurate, in nu
 ganglion.emit(net, "lava", "bundle")                       # a Lava program of its own
 ganglion.compare("model.onnx", net, x, lava="graded")      # proof that they are the same network
 ganglion.sweep("model.onnx", x, y).plot("sweep.svg")       # accuracy and cost at many T and tau
+ganglion.plot.rates(run)                                   # and other plots, for notebooks
 """
 
 from __future__ import annotations
 
+from . import plot
 from .comparison import Comparison, compare
 from .environment import Finding, doctor
 from .errors import CompileError, EngineError, GanglionError, GanglionWarning, InputError, InternalError
@@ -40,6 +42,7 @@ __all__ = [
     "expand_clusters",
     "inspect",
     "load",
+    "plot",
     "save",
     "simulate",
     "sweep",
