@@ -21,7 +21,7 @@ translate.py    `import_model`; the handlers by ONNX op type are in arithmetic.p
 names.py        what ops and populations are called
 input_format.py the integer codes of the input
 support.py      `check`, the preflight
-session.py      onnxruntime sessions; onnxruntime_engine.py runs the whole model: the reference
+session.py      onnxruntime sessions; onnxruntime_engine.py runs the whole model: the reference; opened.py runs parts
 torch/          torch -> ONNX, and QCFS (needs torch; nothing here imports it)
 """
 
@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from .levels import Calibration
 from .onnxruntime_engine import run_onnxruntime, run_values
+from .opened import OpenedModel
 from .reader import Source, read
 from .support import NodeStatus, check, preview
 from .translate import Options, import_model, reference
@@ -36,6 +37,7 @@ from .translate import Options, import_model, reference
 __all__ = [
     "Calibration",
     "NodeStatus",
+    "OpenedModel",
     "Options",
     "Source",
     "check",

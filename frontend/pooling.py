@@ -107,7 +107,7 @@ def _maximum(
     one = np.array(1.0)
     name = t.emit(
         MaxPool, node.outputs[0].name or "", [source], [name_of(node)], kernel=kernel, strides=strides, pads=pads,
-        dilations=dilations, unit=one, scale=one,
+        dilations=dilations, unit=one, scale=one, value=name_of(node.outputs[0]),
     )  # fmt: skip
     t.bind(node, t.reshape(node, name, out, t.shape(node.outputs[0], node)))
 

@@ -203,7 +203,9 @@ def emit_ramp(
     if theta.ndim:
         source = t.emit(OneToOne, f"{name}.scale", [source], activation.names, weight=1 / step)
     one = 1.0 if theta.ndim else float(step)
-    _emit(t, activation, name, source, one, levels, theta / levels / one, r.base)
+    gain = theta / levels / one
+    ends = np.array(0.0), np.asarray(r.height / gain)
+    _emit(t, activation, name, source, one, levels, gain, r.base, ends=ends)
     return Population(activation, name, ramp=r)
 
 
@@ -226,8 +228,13 @@ def _shifted(t: Translation, activation: Activation, name: str, source: str, off
 def _emit(
     t: Translation, activation: Activation, name: str, source: str, step: float, levels: int,
     gain: Array, base: float, grid: Array | None = None, thresholds: Array | None = None,
+    ends: tuple[Array, Array] | None = None,
 ) -> None:  # fmt: skip
-    """Staircase, OneToOne(gain), Bias(base) as the output of `activation`; what does nothing is left out."""
+    """Staircase, OneToOne(gain), Bias(base) as the output of `activation`; what does nothing is left out.
+
+    `ends` are those of the ramp that the model has there.
+    """
+    low, high = ends or (None, None)
     t.ops.append(
         Staircase(
             name=name,
@@ -237,6 +244,11 @@ def _emit(
             levels=levels,
             grid=grid,
             thresholds=thresholds,
+            value=name_of(activation.output),
+            gain=np.asarray(gain),
+            base=np.array(base),
+            low=low,
+            high=high,
         )
     )
     t.values[activation.output] = _scaled(t, activation, name, name, gain, base)

@@ -287,7 +287,9 @@ def _observe(node: ir.Node, t: Translation, levels: Chosen | None) -> None:
     bounds = levels.range(output) if levels is not None and t.values.get(output) else None
     if bounds is not None:
         name = t.values[output]
-        t.values[output] = t.emit(Range, f"{name}.range", [name], [name_of(node)], low=bounds[0], high=bounds[1])
+        t.values[output] = t.emit(
+            Range, f"{name}.range", [name], [name_of(node)], low=bounds[0], high=bounds[1], value=name_of(output)
+        )
 
 
 def unsupported(node: ir.Node) -> CompileError:

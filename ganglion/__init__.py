@@ -16,6 +16,7 @@ from .environment import Finding, doctor
 from .errors import CompileError, EngineError, GanglionError, GanglionWarning, InputError, InternalError
 from .inspection import inspect
 from .ir import Graph
+from .ledger import Ledger
 from .pipeline import check, compile, emit, expand_clusters, load, save, simulate
 from .simulator import Run
 from .sweeps import Sweep, sweep
@@ -31,6 +32,7 @@ __all__ = [
     "Graph",
     "InputError",
     "InternalError",
+    "Ledger",
     "Run",
     "Sweep",
     "__version__",

@@ -72,6 +72,12 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--lava-samples", type=_positive, metavar="N", help="only so many samples on Lava")
     sub.add_argument("--lava-python", metavar="PYTHON", help="the Python 3.10 that has lava-nc")
     sub.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="limit of the Lava run")
+    sub.add_argument(
+        "--ledger",
+        action="store_true",
+        help="tell in which population, at which step from model to network, accuracy goes",
+    )
+    sub.add_argument("--target", metavar="FILE.toml", help="for --ledger: the target of your own it was compiled for")
 
     sub = command("sweep", "accuracy, spikes and synaptic operations of a model at many T and tau")
     sub.add_argument("model", metavar="MODEL.onnx")

@@ -30,6 +30,7 @@ from ganglion.comparison import Comparison
 from ganglion.errors import GanglionError, InputError, InternalError
 from ganglion.ir import Graph, dims, to_text
 from ganglion.ir.file import write_whole
+from ganglion.ledger import table_of as ledger_table
 from ganglion.samples import array, labels_of
 from ganglion.sweeps.plot import check_plot
 from ganglion.sweeps.table import table_of
@@ -238,11 +239,15 @@ def compare(a: argparse.Namespace) -> int:
             lava_samples=a.lava_samples,
             lava_python=a.lava_python,
             timeout=a.timeout,
+            ledger=a.ledger,
+            target=a.target,
             progress=_bars(bar),
         )
     _give(a, result.as_json(), _comparison_table(result))
     if a.json != "-":
         _verdict(result)
+        if result.ledger is not None:
+            out.print(ledger_table(result.ledger))
     return DONE if result.equal else NO
 
 

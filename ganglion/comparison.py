@@ -17,11 +17,14 @@ from ganglion.errors import GanglionWarning, InputError
 from ganglion.ir import Array, Graph, Spikes, Stage, size
 from ganglion.ir.html import percent, table
 
+from .ledger import Ledger, Recording, known_target, ledger_of
 from .pipeline import emit, imported_network, opened, simulate, whole
 from .samples import labels_of
 
 if TYPE_CHECKING:
     import onnx
+
+    from ganglion.targets import Target
 
 STEP_VS_LAYER = "simulator_step_vs_layer"
 LAVA_VS_SIMULATOR = "lava_vs_simulator"
@@ -70,6 +73,7 @@ class Comparison:
     pairs       by pair of engines, by population (and the readout, whose potentials are compared)
     rates       by population, spikes per neuron and time-step
     samples     how many samples; `lava_samples` how many of them ran on Lava
+    ledger      where the accuracy goes, if that was asked for
     """
 
     samples: int
@@ -81,6 +85,7 @@ class Comparison:
     rates: dict[str, float] = field(default_factory=dict)
     spikes_per_sample: float = 0.0
     lava_samples: int = 0
+    ledger: Ledger | None = None
 
     @property
     def equal(self) -> bool:
@@ -120,6 +125,7 @@ class Comparison:
             "engines": engines,
             "populations": populations,
             "spikes_per_sample": self.spikes_per_sample,
+            **({} if self.ledger is None else {"ledger": self.ledger.as_json()}),
         }
 
     def _repr_html_(self) -> str:
@@ -149,6 +155,8 @@ def compare(
     lava_samples: int | None = None,
     lava_python: str | PathLike[str] | None = None,
     timeout: float = 600.0,
+    ledger: bool = False,
+    target: str | PathLike[str] | Target | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Comparison:
     """Run `model` in onnxruntime and `net` in the float engine, both integer engines and, if asked, Lava.
@@ -157,6 +165,9 @@ def compare(
     labels        the right class of every sample, for the accuracies
     lava          run Lava in this form as well, on the first `lava_samples`
     timeout       seconds that Lava may take
+    ledger        tell in which population and at which step from the model to the network accuracy goes
+                  (`ganglion.ledger`)
+    target        for the ledger: the target the network was compiled for, where that is a description of your own
     progress      called with (engine, done, all)
 
     The spike counts of every population at every step are compared, and the readout's potentials. Raises
@@ -191,6 +202,8 @@ def compare(
             GanglionWarning,
             stacklevel=2,
         )
+    if ledger:
+        known_target(net, target)
     judge = frontend.reference(model, options)
     logits = {"onnxruntime": frontend.run_onnxruntime(judge, x, progress=partial(tell, "onnxruntime"))}
     if logits["onnxruntime"].shape[1:] != (real.readout.shape or real.typeof(real.readout.name).shape):
@@ -200,8 +213,10 @@ def compare(
         )
     logits["float"] = simulate(real, x, progress=lambda done, total: tell("float", done, total)).logits
     logits["simulator"] = _step_against_layer(net, x, result, tell)
+    recording = None
     if lava is not None:
-        logits["lava"] = _lava_against_simulator(net, x[:lava_samples], result, lava, lava_python, timeout, tell)
+        recording = _lava_against_simulator(net, x[:lava_samples], result, lava, lava_python, timeout, tell)
+        logits["lava"] = recording.logits
 
     reference = logits["onnxruntime"].reshape(len(x), -1).argmax(axis=1)
     for engine in ("onnxruntime", "float", "simulator", "lava"):
@@ -212,6 +227,8 @@ def compare(
         chosen = logits[engine].reshape(len(logits[engine]), -1).argmax(axis=1)
         result.agreement[engine] = float(np.mean(chosen == reference[: len(chosen)]))
         result.accuracy[engine] = None if classes is None else float(np.mean(chosen == classes[: len(chosen)]))
+    if ledger:
+        result.ledger = ledger_of(model, net, x, labels=classes, target=target, lava=recording, progress=tell)
     return result
 
 
@@ -253,13 +270,14 @@ def _lava_against_simulator(
     python: str | PathLike[str] | None,
     timeout: float,
     tell: Callable[[str, int, int], None],
-) -> Array:
-    """Lava on the samples `x`, against the layer engine; fills the agreement, returns Lava's logits."""
+) -> Recording:
+    """Lava on the samples `x`, against the layer engine; fills the agreement, returns what Lava recorded."""
     from ganglion.backends import lava
 
     result.lava_samples = len(x)
     expected = simulate(net, x, record="all")
-    codes, _ = net.input.encode(x)
+    source = net.input
+    codes, _ = source.encode(x)
     with TemporaryDirectory(prefix="ganglion-") as folder:
         bundle = emit(net, "lava", Path(folder) / "bundle")
         run = lava.run(
@@ -273,4 +291,9 @@ def _lava_against_simulator(
     pair[readout.name] = Agreement()
     pair[readout.name].add(expected.potentials[readout.name], run.potentials[readout.name], 0)
     logits = run.potentials[readout.name][-1] * readout.unit / net.steps
-    return np.asarray(logits.reshape(expected.logits.shape))
+    return Recording(
+        name="lava",
+        counts=run.counts,
+        logits=np.asarray(logits.reshape(expected.logits.shape)),
+        x=(codes - source.zero_point) * source.scale,
+    )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from os import PathLike
@@ -23,7 +23,7 @@ import numpy as np
 
 from ganglion import targets
 from ganglion.errors import CompileError, InputError
-from ganglion.ir import Graph, Stage, passes
+from ganglion.ir import Array, Graph, Stage, passes
 from ganglion.ir.exact import Kernel
 from ganglion.ir.file import load, save
 from ganglion.samples import samples_of
@@ -242,6 +242,7 @@ def simulate(
     kernel: Kernel | None = None,
     loops: Loops | None = None,
     jobs: int | None = None,
+    given: Mapping[str, Array] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Run:
     """Send the samples `x` (N, *shape), in the model's real units, through `net`; see `ganglion.simulator.simulate`."""
@@ -254,6 +255,7 @@ def simulate(
         kernel=kernel,
         loops=loops,
         jobs=jobs,
+        given=given,
         progress=progress,
     )
 

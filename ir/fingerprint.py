@@ -9,8 +9,9 @@ import numpy as np
 
 from .graph import Graph
 
-# where an op came from, what is proved of it, and with which exact arithmetic it is computed: none moves a spike
-ASIDE = ("origin", "interval", "kernel", "bound")
+# where an op came from and what it stands for there, what is proved of it, and with which exact arithmetic it is
+# computed: none moves a spike
+ASIDE = ("origin", "value", "base", "interval", "kernel", "bound")
 
 
 def fingerprint(graph: Graph) -> str:

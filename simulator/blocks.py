@@ -17,7 +17,7 @@ from ganglion.ir.exact import Kernel
 
 from .crew import ALONE, Crew
 from .keeper import Keeper
-from .layer import LayerEngine
+from .layer import NOTHING, Given, LayerEngine
 from .synapses import TILE_PRODUCTS
 
 BLOCK_BYTES = 1 << 22  # of the spike counts that one block of samples holds at a time
@@ -31,6 +31,7 @@ def by_layer(
     loops: ModuleType,
     jobs: int | None,
     progress: Callable[[int, int], None] | None,
+    given: Given = NOTHING,
 ) -> None:
     """All samples of `keeper` through the layer engine; `encoded(part)` gives the codes of some of them.
 
@@ -44,7 +45,7 @@ def by_layer(
 
     def run(part: slice, within: Crew = ALONE) -> None:
         nonlocal done
-        engine.run(encoded(part), partial(keeper.put_window, part.start), within)
+        engine.run(encoded(part), partial(keeper.put_window, part.start), within, given.part(part))
         with lock:
             done += part.stop - part.start
             if progress:

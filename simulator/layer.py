@@ -10,7 +10,8 @@ scan need stays in the cache.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass
 from functools import cached_property
 from types import ModuleType
 from typing import Any
@@ -43,6 +44,24 @@ from .kernels import GroupScan, inner_loops
 from .synapses import Synapses
 
 Record = Callable[[str, Array], None]  # population, what it sent over the window (N, T, H, W, C)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What some populations send, by name, whatever arrives at them; `asked`: see `LayerEngine.run`.
+
+    (N, T, H, W, C) for the layer engine, (T, N, *shape) for the step engine.
+    """
+
+    counts: Mapping[str, Array]
+    asked: Set[str]
+
+    def part(self, samples: slice) -> Given:
+        """Of these samples only."""
+        return Given({name: counts[samples] for name, counts in self.counts.items()}, self.asked)
+
+
+NOTHING = Given({}, frozenset())
 
 
 class LayerEngine:
@@ -93,34 +112,51 @@ class LayerEngine:
             held = {name: b for name, b in held.items() if self.last_use.get(name) != op.name}
         return most
 
-    def run(self, codes: Array, record: Record, crew: Crew = ALONE) -> None:
+    def run(self, codes: Array, record: Record, crew: Crew = ALONE, given: Given = NOTHING) -> None:
         """Send `codes` (N, *shape) through the network; what nothing needs any more is forgotten.
 
-        `crew` shares the tiles of each layer.
+        `crew` shares the tiles of each layer. Whoever reads one of the `given` populations sees what is given; what it
+        would have sent itself is computed, and recorded, only where `given.asked` says so.
         """
-        Window(self, codes, crew).run(record)
+        Window(self, codes, crew, given).run(record)
+
+    def needed(self, given: Given) -> set[str]:
+        """The ops that have to be computed, where some are `given`."""
+        needed = {self.graph.readout.name, self.graph.input.name, *given.asked}
+        for op in reversed(self.graph.ops):
+            if op.name not in needed or (op.name in given.counts and op.name not in given.asked):
+                continue
+            needed.update(self.reads(op))
+            if isinstance(op, IntegrateFire):  # which fires with its whole cluster
+                needed.add(op.inhibited_by)
+                needed.update(self.graph[op.inhibited_by].inputs)
+        return needed - (given.counts.keys() - given.asked)
 
 
 class Window:
     """A block of samples on its way through an engine. `values[name]` is what `name` sent: (N, T or 1, H, W, C)."""
 
-    def __init__(self, engine: LayerEngine, codes: Array, crew: Crew) -> None:
-        self.engine, self.graph, self.codes, self.crew = engine, engine.graph, codes, crew
+    def __init__(self, engine: LayerEngine, codes: Array, crew: Crew, given: Given = NOTHING) -> None:
+        self.engine, self.graph, self.codes, self.crew, self.given = engine, engine.graph, codes, crew, given
         self.values: dict[str, Array] = {}
 
     def run(self, record: Record) -> None:
+        needed = self.engine.needed(self.given) if self.given.counts else None
         for op in self.graph.ops:
             if isinstance(op, Projection):
                 continue  # its target asks for what arrives
-            self.values[op.name] = RULES[type(op)](self, op)
-            if isinstance(op, LateralInhibition):  # only now have its members fired
-                for member in op.inputs:
-                    record(member, self.values[member])
-            elif not isinstance(op, IntegrateFire):
-                record(op.name, self.values[op.name])
+            if needed is None or op.name in needed:
+                self.values[op.name] = RULES[type(op)](self, op)
+                if isinstance(op, LateralInhibition):  # only now have its members fired
+                    for member in op.inputs:
+                        record(member, self.values[member])
+                elif not isinstance(op, IntegrateFire):
+                    record(op.name, self.values[op.name])
+            if op.name in self.given.counts:
+                self.values[op.name] = self.given.counts[op.name]
             for name in set(self.engine.reads(op)):
                 if self.engine.last_use[name] == op.name:
-                    del self.values[name]
+                    self.values.pop(name, None)
 
     def input(self, op: Input) -> Array:
         codes = layout.channels_last(self.codes, op.shape)[:, None]

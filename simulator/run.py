@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,10 +14,12 @@ from ganglion.ir import Array, Graph, Input, Spikes, Stage, dims
 from ganglion.ir.exact import MATRIX_KERNELS, Kernel
 from ganglion.ir.html import table
 
+from . import layout
 from .arithmetic import is_integer_network
 from .blocks import by_layer
 from .keeper import Keeper
 from .kernels import Loops, inner_loops
+from .layer import Given
 from .step import StepEngine
 
 Engine = Literal["layer", "step"]
@@ -101,6 +103,7 @@ def simulate(
     kernel: Kernel | None = None,
     loops: Loops | None = None,
     jobs: int | None = None,
+    given: Mapping[str, Array] | None = None,
     progress: Progress | None = None,
 ) -> Run:
     """Send the samples `x` (N, *shape), in the model's own real units, through the network.
@@ -113,6 +116,10 @@ def simulate(
     Of the layer engine: `kernel` ("int8", "float32", "float64") computes all matrix products, by default the fastest
     that is exact for each; `loops` ("numba", "numpy") runs the inner loops, by default numba's where it is installed;
     `jobs` threads share the work, by default one per core. None of them changes a bit of the result.
+
+    `given` are counts (T, N, *shape) that populations send whatever arrives at them, so that the rest of the network
+    can be looked at alone. If such a population is recorded, then what it would have sent itself; else its spikes are
+    not counted.
 
     Raises `InputError` for a wrong shape, NaN, an unknown population, a kernel that cannot be exact, or when more than
     1 % of the values lie outside the input's range; fewer are clipped with a `GanglionWarning`.
@@ -133,16 +140,20 @@ def simulate(
     integer = is_integer_network(graph)
     inner = inner_loops(loops)
     counting = inner if integer and engine == "layer" else inner_loops("numpy")
-    keeper = Keeper(graph, len(x), names_to_record(graph, record), integer, counting)
+    asked = names_to_record(graph, record)
+    keeper = Keeper(graph, len(x), asked, integer, counting)
+    counts = checked_counts(graph, given or {}, len(x))
     if engine == "step":
-        _by_step(graph, encode(graph, x), keeper, min(lanes, max(len(x), 1)), progress)
+        windows = Given(counts, asked)
+        _by_step(graph, encode(graph, x), keeper, min(lanes, max(len(x), 1)), progress, windows)
     else:
         codes = encode(graph, x) if x.size <= PIECE else None
 
         def encoded(part: slice) -> Array:
             return encode(graph, x[part]) if codes is None else codes[part]
 
-        by_layer(graph, encoded, keeper, kernel, inner, jobs, progress)
+        windows = Given({n: _window(graph, n, c) for n, c in counts.items()}, asked)
+        by_layer(graph, encoded, keeper, kernel, inner, jobs, progress, windows)
     return _finished(graph, keeper, clipped)
 
 
@@ -200,6 +211,29 @@ def names_to_record(graph: Graph, record: Literal["all"] | Iterable[str] | None)
     return names
 
 
+def checked_counts(graph: Graph, given: Mapping[str, Array], samples: int) -> dict[str, Array]:
+    """`given`; raises `InputError` for what no population of the network could send."""
+    known = {op.name for op in graph.populations}
+    for name, counts in given.items():
+        if name not in known:
+            raise InputError(f"no population is called {name}", hint=f"the network has {', '.join(sorted(known))}")
+        kind = graph.typeof(name)
+        assert isinstance(kind, Spikes)
+        if counts.shape != (graph.steps, samples, *kind.shape):
+            raise InputError(
+                f"the counts given for '{name}' have shape {counts.shape}; "
+                f"it sends {(graph.steps, samples, *kind.shape)}"
+            )
+        if counts.size and (counts.min() < kind.low or counts.max() > kind.high):
+            raise InputError(f"the counts given for '{name}' are not all within {kind.low}..{kind.high}")
+    return dict(given)
+
+
+def _window(graph: Graph, name: str, counts: Array) -> Array:
+    """`counts` (T, N, *shape) as the layer engine keeps them."""
+    return np.ascontiguousarray(layout.channels_last(np.moveaxis(counts, 0, 1), graph.typeof(name).shape))
+
+
 def _finished(graph: Graph, keeper: Keeper, clipped: float) -> Run:
     readout = graph.readout
     populations = [op.name for op in graph.populations]
@@ -216,15 +250,22 @@ def _finished(graph: Graph, keeper: Keeper, clipped: float) -> Run:
     )
 
 
-def _by_step(graph: Graph, codes: Array, keeper: Keeper, lanes: int, progress: Progress | None) -> None:
+def _by_step(graph: Graph, codes: Array, keeper: Keeper, lanes: int, progress: Progress | None, given: Given) -> None:
     each = -(-len(codes) // lanes)  # samples per lane; the last lanes may run on a repeated sample
     if not each:
         return
     padded = codes[np.minimum(np.arange(lanes * each), len(codes) - 1)].reshape(lanes, each, *codes.shape[1:])
 
     def put(name: str, sample: int, t: int, value: Array) -> None:
+        if name in given.counts and name not in given.asked:
+            return
         whole = np.broadcast_to(value, (lanes, *value.shape[1:]))
         for lane in range(lanes):
             keeper.put(name, t, lane * each + sample, whole[lane : lane + 1])
 
-    StepEngine(graph).run(padded, put, progress)
+    def instead(name: str, sample: int, t: int) -> Array | None:
+        if name not in given.counts:
+            return None
+        return np.asarray(given.counts[name][t][np.minimum(np.arange(lanes) * each + sample, len(codes) - 1)])
+
+    StepEngine(graph).run(padded, put, progress, instead)

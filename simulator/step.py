@@ -46,11 +46,18 @@ class StepEngine:
         self.potential: dict[str, Any] = {}
         self.peak: dict[str, Any] = {}
 
-    def run(self, codes: Array, record: Record, progress: Callable[[int, int], None] | None = None) -> None:
+    def run(
+        self,
+        codes: Array,
+        record: Record,
+        progress: Callable[[int, int], None] | None = None,
+        given: Callable[[str, int, int], Array | None] = lambda name, sample, t: None,
+    ) -> None:
         """Send `codes` (lanes, samples, *shape) through the network.
 
         Lanes are independent copies of the network side by side; within a lane the samples go through
-        one pipeline. `record` is called with whatever is sent; `progress(done, all)` counts global steps.
+        one pipeline. `record` is called with what each population makes of its input; `progress(done, all)` counts
+        global steps. What `given(population, sample, local step)` returns, (lanes, *shape), is sent instead.
         """
         T, samples = self.graph.steps, codes.shape[1]
         last = samples * T + self.graph.depth
@@ -63,8 +70,9 @@ class StepEngine:
                 sample, t = divmod(g - self.level[op.name], T)
                 if 0 <= sample < samples:  # outside its windows a population neither integrates nor fires
                     value = codes[:, sample] if isinstance(op, Input) else RULES[type(op)](self, op, g, t)
-                    self.sent[op.name][g] = value
                     record(op.name, sample, t, value)
+                    instead = given(op.name, sample, t)
+                    self.sent[op.name][g] = value if instead is None else instead
                 self.sent[op.name].pop(g - self.memory, None)
             if progress:
                 progress(g + 1, last)
@@ -77,10 +85,11 @@ class StepEngine:
             spikes = self.sent[projection.inputs[0]].get(g - 1 - projection.delay)
             if spikes is not None:
                 V = V + self.deliver[projection.name](spikes)
-        if op.bias is not None:
-            V = V + per_channel(op.bias, self.graph.typeof(op.name).shape)
+        shape = self.graph.typeof(op.inputs[0]).shape
         if np.ndim(V) == 0:  # nothing has arrived, which only a network with wrong delays can bring about
-            V = np.zeros((1, *self.graph.typeof(op.inputs[0]).shape), np.int32)
+            V = np.zeros((1, *shape), np.int32)
+        if op.bias is not None:
+            V = V + per_channel(op.bias, shape)
         if op.interval is not None and not (op.interval[0] <= V.min() and V.max() <= op.interval[1]):
             raise InternalError(f"the potential of '{op.name}' left its proven interval {op.interval}")
         self.potential[op.name] = V

@@ -67,6 +67,7 @@ class Ledger:
     summary         all that in a sentence
     advice          what to do about the first offender, in a sentence; "" where nothing is lost
     points          of each population some pairs (M, 2): the source's activation, and what the integer spikes stand for
+    notes           what was left out, and why
     """
 
     samples: int
@@ -81,6 +82,7 @@ class Ledger:
     summary: str
     advice: str
     points: Mapping[str, Array] = field(repr=False)
+    notes: Sequence[str] = ()
 
     def entry(self, rung: str, population: str) -> Entry:
         """The entry of `population` at `rung`; raises KeyError where there is none."""
@@ -105,6 +107,7 @@ class Ledger:
             "first_offender": offender,
             "summary": self.summary,
             "advice": self.advice,
+            "notes": list(self.notes),
         }
 
     def _repr_html_(self) -> str:

@@ -84,12 +84,16 @@ class Gather(Op):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Range(Op):
-    """y = x, which calibration has seen within [low, high], each () or (C,): here a relay population may stand."""
+    """y = x, which calibration has seen within [low, high], each () or (C,): here a relay population may stand.
+
+    `value` names the ONNX value that x is.
+    """
 
     mnemonic: ClassVar[str] = "range"
 
     low: Array
     high: Array
+    value: str = ""
 
     def infer(self, *types: Type) -> Current:
         shape = self.one_of(types, Spikes, Current).shape
@@ -108,6 +112,10 @@ class Staircase(Op):
     Where the model computes with integers, `grid`, () or (C,), is the real value of one of them (all that arrives is
     a whole multiple), and `thresholds`, (levels,) or (levels, C), says where the model itself reaches each level: in
     real units, between two multiples of `grid`. `members` is the tau that this population has whatever the network's.
+
+    What it stands for: the ONNX value `value` is base + gain * y, each () or (C,) over that value's channels. Where
+    the model itself has no staircase but a ramp clip(sum of inputs + bias, low, high), or stays linear (a relay: both
+    infinite), `low` and `high`, () or (C,), are its ends in the units of y.
     """
 
     mnemonic: ClassVar[str] = "staircase"
@@ -118,6 +126,11 @@ class Staircase(Op):
     grid: Array | None = None
     thresholds: Array | None = None
     members: int = 0
+    value: str = ""
+    gain: Array | None = None
+    base: Array | None = None
+    low: Array | None = None
+    high: Array | None = None
 
     def infer(self, *types: Type) -> Spikes:
         shape = self.same_shape(types, Current, Spikes)

@@ -158,7 +158,8 @@ class MaxPool(Membrane):
 
     so that after T steps the counts add up to the maximum of the inputs' counts. Windows are those of ONNX `MaxPool`:
     `pads` (top, left, bottom, right) never win. One spike stands for the real value `scale`, () or (C,). Every step
-    sends between `low` and `high` spikes, as its sources do.
+    sends between `low` and `high` spikes, as its sources do. The ONNX value `value` is `base`, () or (C,), plus what
+    the spikes stand for.
     """
 
     mnemonic: ClassVar[str] = "max-pool"
@@ -170,6 +171,8 @@ class MaxPool(Membrane):
     scale: Array
     low: int = 0
     high: int = 0
+    value: str = ""
+    base: Array | None = None
 
     def infer(self, *types: Type) -> Spikes:
         shape = self.input_shape(types)

@@ -80,7 +80,7 @@ class _Composition:
                 "put the activation before the pool, or give samples for calibration (--calibration X.npy), so that "
                 "a relay population can stand before it",
             )
-        after = self.joined(op, value)
+        after = self.joined(replace(op, base=base), value)
         return after if base is None else replace(after, bias=base)
 
     def range(self, op: Range, inputs: list[Affine]) -> Affine:

@@ -133,7 +133,18 @@ def relay(op: Range, value: Affine, name: str) -> tuple[Staircase, Affine, OneTo
     widest = float((high - low).max()) or 1.0
     step = np.maximum(high - low, 1e-3 * widest) / LEVELS
     base = -np.rint(-low / step) * step  # so that 0 is one of the levels
-    population = Staircase(name=name, origin=op.origin, step=1.0, levels=LEVELS, members=LEVELS)
+    population = Staircase(
+        name=name,
+        origin=op.origin,
+        step=1.0,
+        levels=LEVELS,
+        members=LEVELS,
+        value=op.value,
+        gain=step,
+        base=np.asarray(base),
+        low=np.array(-np.inf),
+        high=np.array(np.inf),
+    )
     inverse = OneToOne(name="", origin=op.origin, weight=1 / step)
     arriving = affine.bias(op, -base / step, affine.project(inverse, value))
     population = replace(population, bias=affine.compact(arriving.bias, arriving.native))
