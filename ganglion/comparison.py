@@ -141,7 +141,8 @@ class Comparison:
             verdicts.append(f"{pair.replace('_', ' ')}: {told}")
         title = f"Comparison of {self.samples} samples, {self.spikes_per_sample:,.1f} spikes per sample"
         head = ("engine", "accuracy", "onnxruntime's class", "distance of its logits")
-        return table(title, head, rows, notes=verdicts)
+        below = "" if self.ledger is None else self.ledger._repr_html_()
+        return table(title, head, rows, notes=verdicts) + below
 
 
 def compare(

@@ -116,4 +116,5 @@ class Ledger:
         rows = [(share, *(percent(self.accuracy.get(r)) for r in self.rungs))]
         rows += [(name, *(errors.get((name, rung), "") for rung in self.rungs)) for name in self.populations]
         title = f"Ledger of {self.samples} samples: {self.loss:.2f} points lost; below: relative errors by population"
-        return table(title, ("", *self.rungs), rows, notes=[text for text in (self.summary, self.advice) if text])
+        notes = [text for text in (self.summary, self.advice, *self.notes) if text]
+        return table(title, ("", *self.rungs), rows, notes=notes)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Quantity = Literal["relative_error", "local_error"]
+LEAST = 0.01  # percent: where the colours begin
 LABELS = {
     "relative_error": "relative error |v - y| / |y|",
     "local_error": "local error |v - w| / |w|: what the rung adds here alone",
@@ -46,14 +47,13 @@ def ledger(ledger: Ledger, ax: Axes | None = None, *, quantity: Quantity = "rela
         from matplotlib.colors import LogNorm
         from matplotlib.patches import Rectangle
 
-        norm = LogNorm(0.01, max(100.0, np.nanmax(error)), clip=True)
-        shown = np.ma.masked_invalid(np.maximum(error, 0.01))
+        norm = LogNorm(LEAST, max(100.0, np.nanmax(error)), clip=True)
+        shown = np.ma.masked_invalid(np.maximum(error, LEAST))
         image = ax.imshow(shown, norm=norm, cmap="YlOrBr", aspect="auto", interpolation="nearest")
         for (i, j), value in np.ndenumerate(error):
             if np.isfinite(value):
-                dark = float(norm(max(value, 0.01))) > 0.72
-                text = "0" if value == 0 else f"{value:.2g}" if value < 100 else f"{value:.0f}"
-                ax.text(j, i, text, ha="center", va="center", fontsize=8.5, color="white" if dark else INK)
+                dark = float(norm(max(value, LEAST))) > 0.72
+                ax.text(j, i, _shown(value), ha="center", va="center", fontsize=8.5, color="white" if dark else INK)
         rung, name = ledger.first_offender or ("", "")
         if rung in rungs and name in names:
             corner = (rungs.index(rung) - 0.5, names.index(name) - 0.5)
@@ -67,6 +67,12 @@ def ledger(ledger: Ledger, ax: Axes | None = None, *, quantity: Quantity = "rela
         ax.figure.colorbar(image, ax=ax, format="%g", label=f"{LABELS[quantity].partition(':')[0]}, in %")
         title(ax, f"{LABELS[quantity].partition(' |')[0]} in %, {ledger.samples:,} samples")
     return ax
+
+
+def _shown(percentage: float) -> str:
+    if 0 < percentage < LEAST:
+        return f"< {LEAST}"
+    return f"{percentage:.2g}" if percentage < 100 else f"{percentage:.0f}"
 
 
 def attributions(ledger: Ledger, ax: Axes | None = None) -> Axes:

@@ -50,6 +50,7 @@ def make_ledger(**changes: Any) -> Ledger:
             entry("source", "q", 0.0),
             entry("float", "p", 0.125, 0.125),
             entry("float", "q", 0.0),
+            entry("int", "p", 1e-6),
             entry("int", "q", 2.0, 0.5),
         ],
         "attributions": [
@@ -193,8 +194,8 @@ def test_a_ledger_as_a_heat_map() -> None:
     assert [label.get_text() for label in ax.get_xticklabels()] == ["float", "int"]  # no source, nothing of Lava
     assert [label.get_text() for label in ax.get_yticklabels()] == ["p", "q"]
     shown = np.ma.filled(ax.images[0].get_array(), np.nan)
-    np.testing.assert_allclose(shown, [[12.5, np.nan], [0.01, 200]])
-    assert texts(ax) == ["12", "0", "200"]
+    np.testing.assert_allclose(shown, [[12.5, 0.01], [0.01, 200]])
+    assert texts(ax) == ["12", "< 0.01", "0", "200"]
     (frame,) = ax.patches
     assert frame.get_xy() == (0.5, 0.5)
     local = plot.ledger(make_ledger(first_offender=None), quantity="local_error")
