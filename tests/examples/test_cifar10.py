@@ -247,7 +247,7 @@ def test_the_script(folder: Path, tmp_path: Path) -> None:
     assert all(row["accuracy"] is not None for row in table["rows"])
     x = cifar10_data.load(folder).test_images[:10].astype(np.float32) / 255
     net = ganglion.compile(tmp_path / "out" / "resnet20.onnx", steps=1, members=8, target=None)
-    assert net.input.real_range == (0, 1)
+    assert net.input.real_range == (0.0, 1.0)
     model = cifar10_training.make(replace(SETTINGS, epochs=1))
     model.load_state_dict(torch.load(tmp_path / "out" / "resnet20.pt", weights_only=True)["model"])
     with torch.no_grad():
