@@ -12,7 +12,7 @@ canvas.py     the axes and their look (that of `Sweep.plot`); save: to a file
 
 from __future__ import annotations
 
-from .canvas import save
+from .canvas import STYLE, save
 from .ledgers import attributions, ledger, scatter
 from .networks import graph
 from .runs import raster, rates
@@ -20,6 +20,7 @@ from .sweeps import sweep
 from .values import distributions, rate_against_activation
 
 __all__ = [
+    "STYLE",
     "attributions",
     "distributions",
     "graph",

@@ -63,4 +63,4 @@ def names_down(ax: Axes, names: list[str]) -> None:
     ax.tick_params(axis="y", length=0)
 
 
-__all__ = ["BLUE", "GREY", "GRID", "INK", "LIGHT_BLUE", "canvas", "grid", "names_down", "save", "title"]
+__all__ = ["BLUE", "GREY", "GRID", "INK", "LIGHT_BLUE", "STYLE", "canvas", "grid", "names_down", "save", "title"]

@@ -93,7 +93,7 @@ def distributions(values: Mapping[str, Array], ax: Axes | None = None, *, bins: 
 
         for i, (label, v) in enumerate(flat.items()):
             share = np.histogram(v, edges)[0] / v.size
-            shade = GREY if not i else colormaps["viridis"](0.88 * (i - 1) / max(len(flat) - 2, 1))
+            shade = GREY if not i else colormaps["viridis"](0.6 * (i - 1) / max(len(flat) - 2, 1))
             least = 0.5 / max(v.size for v in flat.values())  # below one value: where the axis begins
             ax.stairs(
                 np.maximum(share, least),

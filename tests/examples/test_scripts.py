@@ -92,6 +92,28 @@ def test_find_the_layer(folder: Path, tmp_path: Path) -> None:
     assert "<svg" in (tmp_path / "errors.svg").read_text(encoding="utf-8")
 
 
+def test_paper_figures(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    told = run("paper_figures.py", "--out", tmp_path, "--work", folder, "--levels", "4", "--images", "40")
+    exact = ganglion.compile(folder / "digits.onnx", steps=1, members="levels", target=None)
+    x, y = np.load(folder / "X.npy")[:40], np.load(folder / "Y.npy")[:40]
+    wanted = ganglion.simulate(exact, x, record="all").counts
+    for column, tau in enumerate((1, 4)):
+        net = ganglion.compile(folder / "digits.onnx", steps=4, members=tau)
+        result = ganglion.simulate(net, x, record="all")
+        told_right = re.search(rf"^tau = {tau}, T = 4: ([\d.]+) %$", told, re.MULTILINE)
+        assert told_right is not None
+        assert told_right[1] == f"{100 * (result.logits.argmax(axis=1) == y).mean():.2f}"
+        for name, counts in result.counts.items():  # a spike of tau members is worth L / tau levels
+            v, w = counts.sum(axis=0) * (4 / tau / 4), wanted[name][0].astype(float)
+            cells = re.search(rf"│ {name} +│ +([\d.]+) % │ +([\d.]+) % │", told)
+            assert cells is not None
+            error = 100 * np.linalg.norm(v - w) / np.linalg.norm(w)
+            assert float(cells[1 + column]) == pytest.approx(error, abs=0.06)
+    for picture in ("rates.svg", "tau.svg"):
+        assert "<svg" in (tmp_path / picture).read_text(encoding="utf-8")
+
+
 @pytest.mark.lava
 def test_deploy_to_lava(folder: Path, lava_python: Path) -> None:
     told = run("deploy_to_lava.py", "--out", folder, "--images", "2", "--lava-python", lava_python)
