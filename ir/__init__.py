@@ -4,7 +4,7 @@ types.py      what flows on the edges
 ops/          the ops, one class per concept
 graph.py      the immutable graph and its stages
 verify.py     what must hold at each stage
-text.py       the printed form; formats.py: the bits of its integers
+text.py       the printed form; formats.py: the bits of its integers; html.py: tables for notebooks
 fingerprint.py  which network it is, by SHA-256
 file.py       the ONNX container
 linear/       linear maps on arrays, and composing them

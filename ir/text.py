@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .formats import format_text
-from .ops import Array, Op
-from .types import dims
+from .ops import Array, Op, Staircase
+from .types import dims, size
 
 if TYPE_CHECKING:
     from .graph import Graph
@@ -40,6 +40,19 @@ def to_text(graph: Graph, placeholders: Collection[str] = ()) -> str:
         lines.append(f"  {op_text(op)} : {graph.typeof(op.name)}{mark}{origin_text(op)}")
     lines += [f"  // {note}" for note in graph.notes]
     return "\n".join([*lines, "}"])
+
+
+def summary(graph: Graph) -> str:
+    """The network in one line: `'digits', quantized, 7 populations, 5120 neurons, T = 2, tau = 4, loihi2`."""
+    told = [f"'{graph.name}'", graph.stage.name.lower()]
+    kind, spiking = "population", graph.populations
+    if stairs := graph.of(Staircase):  # not grouped yet
+        kind, spiking = "staircase", list(stairs)
+    neurons = sum(size(graph.typeof(op.name).shape) for op in spiking)
+    told += [f"{len(spiking)} {kind}{'' if len(spiking) == 1 else 's'}", f"{neurons} neurons"]
+    if graph.steps:
+        told += [f"T = {graph.steps}", f"tau = {graph.members or 'L'}"]
+    return ", ".join([*told, graph.target] if graph.target else told)
 
 
 def op_text(op: Op) -> str:
