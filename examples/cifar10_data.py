@@ -54,10 +54,9 @@ def load(path: str | PathLike[str]) -> Cifar10:
     missing = [name for name in FILES if name not in batches]
     if missing:
         raise InputError(f"{path} has no {', '.join(missing)}", hint=HINT)
-    images, labels = (np.concatenate([batches[name][i] for name in TRAINING]) for i in (0, 1))
     return Cifar10(
-        train_images=images,
-        train_labels=labels,
+        train_images=np.concatenate([batches[name][0] for name in TRAINING]),
+        train_labels=np.concatenate([batches[name][1] for name in TRAINING]),
         test_images=batches["test_batch"][0],
         test_labels=batches["test_batch"][1],
     )

@@ -40,7 +40,8 @@ class Images(CalibrationDataReader):  # type: ignore[misc]
     def __init__(self, images: Any) -> None:
         self.parts = iter(np.array_split(images, 8))
 
-    def get_next(self) -> dict[str, Any] | None:
+    def get_next(self) -> Any:
+        """{input: some images}, and at the end None."""
         part = next(self.parts, None)
         return None if part is None else {"input": part}
 
@@ -55,7 +56,7 @@ def main() -> int:
     data = load()
     torch.manual_seed(0)
     model = DigitsNet()  # plain ReLUs
-    model.pool = nn.MaxPool2d(2)
+    model.add_module("pool", nn.MaxPool2d(2))  # in the place of the other
     fit(model, torch.from_numpy(data.train_images), torch.from_numpy(data.train_labels), a.epochs, seed=0)
     example = torch.from_numpy(data.test_images[:2])
     plain = export(model, example, a.out / "relu.onnx", input_range=(0.0, 1.0), input_step=1 / GREY_LEVELS)

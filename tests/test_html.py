@@ -109,7 +109,7 @@ def test_a_run_in_a_notebook(imported: Graph) -> None:
     assert Page(nothing._repr_html_()).rows[1][-1] == "0.0"
 
 
-def test_a_comparison_in_a_notebook() -> None:
+def test_a_comparison_in_a_notebook(ledger: Ledger) -> None:
     result = Comparison(
         samples=1000,
         readout="logits",
@@ -123,6 +123,8 @@ def test_a_comparison_in_a_notebook() -> None:
     assert page.notes[1:] == ["a vs b: equal to the bit"]
     result.pairs["a_vs_b"]["p"].different = 3
     assert Page(result._repr_html_()).notes[1:] == ["a vs b: 3 of 1,010 values differ"]
+    result.ledger = ledger
+    assert result._repr_html_().endswith(ledger._repr_html_())
 
 
 def test_a_sweep_in_a_notebook() -> None:
@@ -142,14 +144,15 @@ def test_a_sweep_in_a_notebook() -> None:
     assert Page(replace(sweep, ann_accuracy=None)._repr_html_()).notes == ["net on loihi2: 9 samples"]
 
 
-def test_a_ledger_in_a_notebook() -> None:
+@pytest.fixture
+def ledger() -> Ledger:
     def entry(name: str, rung: str, error: float) -> Entry:
         return Entry(
             name=name, rung=rung, absolute_error=0.0, relative_error=error, cosine=1.0, sqnr_db=None, clipped=None,
             dead=0.0, saturated=None, rate=None, headroom_bits=None, local_error=None,
         )  # fmt: skip
 
-    ledger = Ledger(
+    return Ledger(
         samples=10,
         labelled=True,
         rungs=("source", "int"),
@@ -162,7 +165,11 @@ def test_a_ledger_in_a_notebook() -> None:
         summary="p loses it",
         advice="",
         points={},
+        notes=["no Lava"],
     )
+
+
+def test_a_ledger_in_a_notebook(ledger: Ledger) -> None:
     page = Page(ledger._repr_html_())
     assert page.rows == [
         ["", "source", "int"],
@@ -170,7 +177,7 @@ def test_a_ledger_in_a_notebook() -> None:
         ["p", "0.00 %", "25.00 %"],
         ["q", "0.00 %", ""],
     ]
-    assert page.notes[1:] == ["p loses it"]
+    assert page.notes[1:] == ["p loses it", "no Lava"]
 
 
 def test_tables_escape_everything() -> None:

@@ -25,7 +25,7 @@ def canvas(ax: Axes | None, width: float, height: float) -> Iterator[Axes]:
     check_matplotlib()
     import matplotlib
 
-    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
+    with matplotlib.rc_context(STYLE):
         if ax is None:
             from matplotlib import pyplot
 

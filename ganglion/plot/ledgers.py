@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ganglion.errors import InputError
-from ganglion.ledger import Ledger
 
 from .canvas import GREY, INK, canvas, grid, names_down, title
 from .values import rate_against_activation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from ganglion.ledger import Ledger  # what it needs to be made takes a second to load
 
 Quantity = Literal["relative_error", "local_error"]
 LEAST = 0.01  # percent: where the colours begin

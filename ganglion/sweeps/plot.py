@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ganglion.errors import InputError
 from ganglion.ir.file import write_whole
@@ -21,7 +21,7 @@ KINDS = (".svg", ".png", ".pdf")
 MARKERS = "osD^vPX*"
 MEMBERS = "members τ"  # the title of a legend
 INK, GREY, GRID = "#222222", "#777777", "#e4e4e4"
-STYLE = {
+STYLE: dict[Any, Any] = {  # for matplotlib.rc_context
     "font.size": 10,
     "axes.edgecolor": GREY,
     "axes.labelcolor": INK,
@@ -60,7 +60,7 @@ def draw(sweep: Sweep, where: str | PathLike[str] | tuple[Axes, Axes]) -> Figure
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(9.6, 4.2), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
         _panels(sweep, left, right)
@@ -79,7 +79,7 @@ def write_figure(figure: Figure, path: str | PathLike[str]) -> Path:
 
     file, kind = io.BytesIO(), Path(path).suffix.lower().removeprefix(".")
     metadata = {} if kind == "png" else {"Date" if kind == "svg" else "CreationDate": None}
-    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
+    with matplotlib.rc_context(STYLE):
         figure.savefig(file, format=kind, dpi=160, metadata=metadata)
     return write_whole(Path(path), file.getvalue())
 
