@@ -14,8 +14,8 @@ def integer_format(op: Op) -> dict[str, int]:
     """The bits of the integers of `op`, by what they hold; {} where its numbers are real, or it has none.
 
     A projection has "weights" and "exponent" (what arrives is `weights << exponent`), a population "membrane" (the
-    width of its proven interval), "thresholds" and "bias", a lateral inhibition "weights". Signed integers, as few bits
-    as hold all values: a target's format has at least these.
+    width of its proven interval), "thresholds", "negative" and "bias", a lateral inhibition "weights". Signed integers,
+    as few bits as hold all values: a target's format has at least these.
     """
     if isinstance(op, Projection):
         return _bits(weights=op.weight) and {**_bits(weights=op.weight), "exponent": op.exponent}
@@ -24,7 +24,7 @@ def integer_format(op: Op) -> dict[str, int]:
     if isinstance(op, Membrane) and op.interval is not None:
         tables: dict[str, Any] = {"bias": op.bias}
         if isinstance(op, GroupNeuron):
-            tables = {"thresholds": op.thresholds, **tables}
+            tables = {"thresholds": op.thresholds, "negative": op.negative, **tables}
         if isinstance(op, IntegrateFire):
             tables = {"thresholds": op.threshold, **tables}
         return {"membrane": signed_bits(*op.interval), **_bits(**tables)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from typing import Any
 
@@ -85,6 +86,7 @@ def header(graph: Graph) -> dict[str, Any]:
         "target": graph.target or None,
         "source": graph.source or None,
         "recipe": graph.recipe or None,
+        "method": json.loads(graph.method) if graph.method else None,
         "notes": list(graph.notes),
     }
 

@@ -22,6 +22,7 @@ from ganglion.ir import (
     Staircase,
     integer_format,
 )
+from ganglion.ir.passes.expand_clusters import joined
 
 from .facts import level
 from .population import Arrival, OpenedPopulation
@@ -39,8 +40,7 @@ def open_population(subject: Subject, name: str) -> OpenedPopulation:
     value = graph.typeof(op.name)
     common: dict[str, Any] = {"thresholds": np.zeros(0), "inhibition": np.zeros(0), "members": (), "inhibited_by": None}
     if isinstance(op, GroupNeuron):
-        names = tuple(f"{op.name}#{k + 1}" for k in range(op.members))  # as expand_clusters calls them
-        common |= {"thresholds": op.thresholds, "inhibition": op.inhibition, "members": names}
+        common |= _group(op)
     elif isinstance(op, Cluster):
         common |= _cluster(graph, op)
     elif isinstance(op, Staircase):
@@ -91,6 +91,17 @@ def _is_population(op: Op) -> bool:
 def _some(names: list[str], limit: int = 12) -> str:
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more
+
+
+def _group(op: GroupNeuron) -> dict[str, Any]:
+    """Its members as `expand_clusters` calls them, those that take spikes back last: they inhibit by less than 0."""
+    name = "level {}" if op.digits else f"{op.name}#{{}}"
+    names = [name.format(k + 1) for k in range(op.levels)]
+    thresholds, inhibition = op.thresholds, op.inhibition
+    if op.negative is not None and op.excitation is not None:
+        names += [name.format(-j - 1) for j in range(op.takers)]
+        thresholds, inhibition = joined(thresholds, op.negative), joined(inhibition, -op.excitation)
+    return {"thresholds": thresholds, "inhibition": inhibition, "members": tuple(names)}
 
 
 def _cluster(graph: Graph, op: Cluster) -> dict[str, Any]:

@@ -140,7 +140,7 @@ def spoil(path: Path, kind: str) -> None:
         ("truncated", "not an ONNX file, or it is truncated|is damaged|not a compiled network"),
         ("empty", "not an ONNX file"),
         ("text", "not an ONNX file"),
-        ("version", "has version 99 of the container; this ganglion reads version 2"),
+        ("version", "has version 99 of the container; this ganglion reads version 3"),
         ("foreign", "is an ONNX model, not a compiled network"),
         ("header", "is damaged"),
         ("array", "is damaged"),
