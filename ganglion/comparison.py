@@ -15,6 +15,7 @@ import numpy as np
 
 from ganglion.errors import GanglionWarning, InputError
 from ganglion.ir import Array, Graph, Spikes, Stage, size
+from ganglion.ir.html import percent, table
 
 from .ledger import Ledger, Recording, known_target, ledger_of
 from .pipeline import emit, imported_network, opened, options_of, simulate, whole
@@ -126,6 +127,22 @@ class Comparison:
             "spikes_per_sample": self.spikes_per_sample,
             **({} if self.ledger is None else {"ledger": self.ledger.as_json()}),
         }
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (engine, percent(self.accuracy[engine]), percent(same), percent(self.distance[engine]))
+            for engine, same in self.agreement.items()
+            if same is not None
+        ]
+        verdicts = []
+        for pair, by_name in self.pairs.items():
+            different, compared = (sum(getattr(a, k) for a in by_name.values()) for k in ("different", "compared"))
+            told = f"{different:,} of {compared:,} values differ" if different else "equal to the bit"
+            verdicts.append(f"{pair.replace('_', ' ')}: {told}")
+        title = f"Comparison of {self.samples} samples, {self.spikes_per_sample:,.1f} spikes per sample"
+        head = ("engine", "accuracy", "onnxruntime's class", "distance of its logits")
+        below = "" if self.ledger is None else self.ledger._repr_html_()
+        return table(title, head, rows, notes=verdicts) + below
 
 
 def compare(

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from ganglion import frontend, targets
+from ganglion import targets
 from ganglion.errors import InputError
 from ganglion.ir import (
     Cluster,
@@ -68,6 +68,8 @@ def build(
     lava: Recording | None = None,
 ) -> Ladder:
     """The ladder from `model` to `net`; see `ledger_of`."""
+    from ganglion import frontend  # onnxruntime takes a second to load
+
     options = options_of(net)
     chip = known_target(net, target)
     composed = passes.run(imported(model, options), [passes.compose])

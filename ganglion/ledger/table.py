@@ -12,11 +12,11 @@ from .result import Entry, Ledger
 
 # the rungs that may differ from the ones before them
 NARROW = {
-    STAIRCASE: "stair-\ncase",
+    STAIRCASE: "stair\ncase",
     INFINITE: "inf.\nT",
     FLOAT: "float",
-    RECOMPILED: "recom-\npiled",
-    INTEGER: "inte-\nger",
+    RECOMPILED: "recom\npiled",
+    INTEGER: "inte\nger",
 }
 NAMED = 3  # populations that are named in a line
 SHADES = ((0.02, "green"), (0.1, "yellow"), (0.3, "dark_orange"))  # of relative errors; red beyond
@@ -49,7 +49,7 @@ def _rungs(ledger: Ledger) -> Table:
 def _populations(ledger: Ledger) -> Table:
     rungs = [rung for rung in NARROW if rung in ledger.rungs]
     table = Table(
-        title="relative error of each population on its rungs; of its integer spikes the rest",
+        title="relative error on every rung, and the integer spikes",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
@@ -58,11 +58,11 @@ def _populations(ledger: Ledger) -> Table:
     for heading in (
         *(NARROW[rung] for rung in rungs),
         "rate",
-        "clip-\nped",
-        "dead",
-        "satu-\nrated",
-        "bits\nfree",
-        "points\nlost",
+        "clip\n%",
+        "dead\n%",
+        "sat.\n%",
+        "free\nbits",
+        "pts\nlost",
     ):
         table.add_column(heading, **narrow)  # type: ignore[arg-type]
     table.pad_edge = False
@@ -93,4 +93,4 @@ def _shaded(entry: Entry) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.1f}%"
+    return "" if share is None else f"{100 * share:.1f}"

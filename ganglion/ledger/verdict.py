@@ -56,7 +56,7 @@ def verdict(
     offender = wrong
     if offender is None and worst is not None and loss > 0:
         offender = (worst.rung, worst.population)
-    why = dict(WHY) | {FLOAT: "too few levels" if steps == 1 else "too few steps: uneven spikes"}
+    why = dict(WHY) | {FLOAT: "too few levels" if steps == 1 else "too few levels, or uneven spikes"}
     recompiled = any(rung.name == RECOMPILED for rung in rungs)
     if recompiled:
         why[INTEGER] = "the network is not what compile makes of the model"
@@ -90,7 +90,10 @@ def _summary(attributions: Sequence[Attribution], loss: float, of_what: str, why
     losses = sorted((a for a in attributions if a.loss > 0), key=lambda a: -a.loss)
     if not losses:
         return f"no points{of_what} lost" if loss == 0 else f"{-loss:.2f} points{of_what} won"
-    parts = [f"{a.loss:.2f} at {a.rung} in {a.population} ({why[a.rung]})" for a in losses[:SHOWN]]
+    parts, told = [], set()
+    for a in losses[:SHOWN]:
+        parts.append(f"{a.loss:.2f} at {a.rung} in {a.population}" + ("" if a.rung in told else f" ({why[a.rung]})"))
+        told.add(a.rung)
     rest = sum(a.loss for a in losses[SHOWN:])
     gained = -sum(a.loss for a in attributions if a.loss < 0)
     parts += [f"{rest:.2f} in {len(losses) - SHOWN} other places"] if len(losses) > SHOWN else []
@@ -128,8 +131,8 @@ def _advice(rung: str, population: str, entry: Entry | None, recompiled: bool, s
         return f"{population}: one step tells too few levels: raise tau (--members; levels is exact) or T (--steps)"
     if rung == FLOAT:
         return (
-            f"{population}: its spikes are uneven over the window: raise tau (--members), with which one step tells "
-            "more, or T (--steps)"
+            f"{population}: the window tells too few levels, or its spikes are uneven: raise tau (--members), which "
+            "helps with both, or T (--steps)"
         )
     if entry is None:
         return f"{population}: its integers are too coarse: see the notes of compile on its bits, or another target"
