@@ -68,7 +68,7 @@ def rate_against_activation(activation: Array, value: Array, ax: Axes | None = N
         ax.set_xlabel("activation of the ANN")
         ax.set_ylabel("what the spikes stand for")
         size = np.linalg.norm(x)
-        error = f"{percentage(100 * np.linalg.norm(y - x) / size)} % away" if size else ""
+        error = f"{percentage(float(100 * np.linalg.norm(y - x) / size))} % away" if size else ""
         title(ax, ", ".join(part for part in (name, error) if part))
     return ax
 
