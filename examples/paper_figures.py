@@ -89,7 +89,7 @@ def draw_rates(
     if population not in ann:
         raise ganglion.InputError(f"no population is called {population}", hint=f"the network has {', '.join(ann)}")
     y, v, n = (values[population] for values in (ann, plain, group))
-    with matplotlib.rc_context(plot.STYLE):  # type: ignore[arg-type]
+    with matplotlib.rc_context(plot.STYLE):
         figure = Figure(figsize=(13.2, 4.2), layout="constrained")
         left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.25))
         plot.rate_against_activation(y, v, left, name=f"IF (τ = 1), T = {steps}")
