@@ -17,7 +17,7 @@ test: setup  ## the tests, without the slow ones and those in a browser
 	@$(RUN)/python -m pytest -m "not slow and not browser" -n $(WORKERS)
 
 test-all: setup $(VENV)/.browser  ## all tests
-	@$(RUN)/python -m pytest -n $(WORKERS)
+	@$(RUN)/python -m pytest -rs -n $(WORKERS)
 
 lint: setup  ## ruff, mypy --strict and the import contract
 	@$(RUN)/ruff check .

@@ -25,7 +25,7 @@ import ganglion
 from ganglion.ir.file import write_whole
 from tests.reports.browser import browser, missing, opened, scrolled
 
-COLOURS = 160  # of a picture's palette, for small files
+COLOURS = 256  # of a picture's palette, for small files
 console = Console()
 
 
@@ -57,7 +57,7 @@ def main() -> None:
 
 def digits(folder: Path) -> ganglion.Report:
     """Trained, T = 2 with two members: few enough that something is lost."""
-    trained = importlib.import_module("digits").train(folder)
+    trained = importlib.import_module("digits").train_digits(folder)
     net = ganglion.compile(trained.onnx, steps=2, members=2)
     x, y = np.load(trained.images), np.load(trained.labels)
     return ganglion.report(net, trained.onnx, x, y, path=folder / "digits.html", members=(1, 2, 4))
@@ -107,6 +107,7 @@ def pictures(running: Any, name: str, report: Path, folder: Path) -> None:
         found = opened(running, report, scheme="dark")
         found.page.select_option("#graph-colour", "error")
         found.page.select_option("#graph-population", "r661.relay")
+        found.page.click("#zoom-fit")
         found.page.wait_for_timeout(500)
         taken(found.page, "#network", folder / "densenet121.png")
     console.print(f"{name} opened in {found.seconds:.2f} s", markup=False)

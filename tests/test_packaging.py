@@ -29,8 +29,8 @@ def sources() -> set[str]:
     own = [p for p in (ROOT / "ganglion").iterdir() if not p.is_symlink()]  # the links lead to FOLDERS
     found = {f"ganglion/{p.name}" for p in own if p.is_file()}
     for part in (p for p in own if p.is_dir()):
-        kinds = (".py", ".json", ".css")
-        found |= {str(path.relative_to(ROOT)) for path in part.rglob("*") if path.suffix in kinds}
+        files = (path for path in part.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+        found |= {str(path.relative_to(ROOT)) for path in files}
     for folder in FOLDERS:
         for path in (ROOT / folder).rglob("*"):
             if path.suffix in (".py", ".toml"):

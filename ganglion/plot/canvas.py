@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BLUE, LIGHT_BLUE = "#3b6ea8", "#dfe9f3"
+LEAST = 0.01  # percent: smaller ones are not told apart
 
 
 @contextmanager
@@ -49,6 +50,13 @@ def title(ax: Axes, text: str) -> None:
     ax.set_title(text, fontsize=11, color=INK, loc="left")
 
 
+def percentage(value: float) -> str:
+    """`value`, in percent, with two digits."""
+    if 0 < value < LEAST:
+        return f"< {LEAST}"
+    return f"{value:.2g}" if value < 99.5 else f"{value:.0f}"
+
+
 def grid(ax: Axes, axis: str) -> None:
     """Light lines behind what is drawn, along "x", "y" or "both"."""
     ax.grid(color=GRID, linewidth=0.8, axis=axis)  # type: ignore[arg-type]
@@ -63,4 +71,18 @@ def names_down(ax: Axes, names: list[str]) -> None:
     ax.tick_params(axis="y", length=0)
 
 
-__all__ = ["BLUE", "GREY", "GRID", "INK", "LIGHT_BLUE", "STYLE", "canvas", "grid", "names_down", "save", "title"]
+__all__ = [
+    "BLUE",
+    "GREY",
+    "GRID",
+    "INK",
+    "LEAST",
+    "LIGHT_BLUE",
+    "STYLE",
+    "canvas",
+    "grid",
+    "names_down",
+    "percentage",
+    "save",
+    "title",
+]

@@ -8,7 +8,7 @@ import numpy as np
 
 from ganglion.errors import InputError
 
-from .canvas import GREY, INK, canvas, grid, names_down, title
+from .canvas import GREY, INK, LEAST, canvas, grid, names_down, percentage, title
 from .values import rate_against_activation
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ganglion.ledger import Ledger  # what it needs to be made takes a second to load
 
 Quantity = Literal["relative_error", "local_error"]
-LEAST = 0.01  # percent: where the colours begin
 LABELS = {
     "relative_error": "relative error |v - y| / |y|",
     "local_error": "local error |v - w| / |w|: what the rung adds here alone",
@@ -54,7 +53,7 @@ def ledger(ledger: Ledger, ax: Axes | None = None, *, quantity: Quantity = "rela
         for (i, j), value in np.ndenumerate(error):
             if np.isfinite(value):
                 dark = float(norm(max(value, LEAST))) > 0.72
-                ax.text(j, i, _shown(value), ha="center", va="center", fontsize=8.5, color="white" if dark else INK)
+                ax.text(j, i, percentage(value), ha="center", va="center", fontsize=8.5, color="white" if dark else INK)
         rung, name = ledger.first_offender or ("", "")
         if rung in rungs and name in names:
             corner = (rungs.index(rung) - 0.5, names.index(name) - 0.5)
@@ -68,12 +67,6 @@ def ledger(ledger: Ledger, ax: Axes | None = None, *, quantity: Quantity = "rela
         ax.figure.colorbar(image, ax=ax, format="%g", label=f"{LABELS[quantity].partition(':')[0]}, in %")
         title(ax, f"{LABELS[quantity].partition(' |')[0]} in %, {ledger.samples:,} samples")
     return ax
-
-
-def _shown(percentage: float) -> str:
-    if 0 < percentage < LEAST:
-        return f"< {LEAST}"
-    return f"{percentage:.2g}" if percentage < 100 else f"{percentage:.0f}"
 
 
 def attributions(ledger: Ledger, ax: Axes | None = None) -> Axes:

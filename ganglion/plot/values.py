@@ -10,7 +10,7 @@ import numpy as np
 from ganglion.errors import InputError
 from ganglion.ir import Array
 
-from .canvas import GREY, INK, canvas, grid, title
+from .canvas import GREY, INK, canvas, grid, percentage, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,7 +68,7 @@ def rate_against_activation(activation: Array, value: Array, ax: Axes | None = N
         ax.set_xlabel("activation of the ANN")
         ax.set_ylabel("what the spikes stand for")
         size = np.linalg.norm(x)
-        error = f"{100 * np.linalg.norm(y - x) / size:.2g} % away" if size else ""
+        error = f"{percentage(float(100 * np.linalg.norm(y - x) / size))} % away" if size else ""
         title(ax, ", ".join(part for part in (name, error) if part))
     return ax
 

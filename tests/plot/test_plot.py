@@ -167,6 +167,15 @@ def test_values_against_activations() -> None:
         plot.rate_against_activation(np.zeros(3), np.zeros(4))
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.0, "0"), (0.004, "< 0.01"), (0.0123, "0.012"), (7.25, "7.2"), (99.7, "100"), (1234.0, "1234")],
+)
+def test_percentages(value: float, shown: str) -> None:
+    ax = plot.rate_against_activation(np.array([100.0]), np.array([100 + value]))
+    assert ax.get_title(loc="left") == f"{shown} % away"
+
+
 def test_many_values_are_counted_in_cells() -> None:
     x = np.random.default_rng(0).uniform(0, 1, 10_000)
     ax = plot.rate_against_activation(x, x)

@@ -112,10 +112,10 @@ function fitted() {
   const [, , w, h] = DATA.layouts[shownLayout].box;
   const width = $("graph").clientWidth;
   const most = window.innerWidth < 720 ? 0.68 * window.innerHeight : 720;
-  const height = Math.round(Math.min(Math.max(width * h / w + 24, 360), most, h * 1.15 + 60));
+  const height = Math.round(Math.max(Math.min(width * h / w + 24, most, h * 1.15 + 60), 440));
   $("graph").style.height = `${height}px`;
   cy.resize();
-  $("panel").style.maxHeight = window.innerWidth < 720 ? "" : `${Math.max(height, 460)}px`;
+  $("panel").style.maxHeight = window.innerWidth < 720 ? "" : `${height}px`;
   cy.fit(undefined, 18);
   if (cy.zoom() > 1.15) { cy.zoom(1.15); cy.center(); }
   untouched = true;
@@ -130,8 +130,10 @@ function arrange() {
       cy.add(elements(DATA.layouts[wanted]));
     });
     mark(chosen);
+    untouched = true;
   }
-  fitted();
+  if (untouched) fitted();
+  else cy.resize(); // a phone's browser changes its height while the page scrolls: that is no reason to jump
 }
 
 function mark(name) {

@@ -27,7 +27,7 @@ function showSummary() {
     ["Time-steps T", s.steps, "per sample"],
     ["Members τ", s.members ?? "levels", "per Group Neuron"],
     ["Neurons", short(s.neurons), `in ${s.populations} populations`],
-    ["Depth", s.depth, "levels, so steps to the first result"],
+    ["Depth", s.depth, "levels from input to readout"],
     ["Spikes", short(s.spikes_per_sample), "per sample"],
     ["Synaptic operations", short(s.operations_per_sample), "per sample"],
   ];
