@@ -37,6 +37,12 @@ def parser() -> argparse.ArgumentParser:
         "--members", type=_members, required=True, metavar="TAU", help="members per Group Neuron, or: levels"
     )
     _compile_options(sub)
+    sub.add_argument(
+        "--optimize",
+        metavar="X.npy",
+        help="samples (N, ...) on which thresholds, initial potentials and biases are optimised for this T and tau "
+        "(not those that accuracy is measured on)",
+    )
     sub.add_argument("--dump-ir", metavar="DIR", help="write the IR after every pass, numbered, as text")
 
     sub = command("inspect", "print a model or a network")
@@ -171,7 +177,7 @@ def check_outputs(a: argparse.Namespace) -> None:
     Raises `InputError` otherwise.
     """
     given = vars(a)
-    names = ("model", "net", "source", "input", "labels", "calibration")
+    names = ("model", "net", "source", "input", "labels", "calibration", "optimize")
     inputs = {Path(given[k]).resolve() for k in names if given.get(k)}
     taken: dict[Path, str] = {}
     for option in ("output", "json", "csv", "plot", "dump_ir", "store"):

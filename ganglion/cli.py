@@ -34,6 +34,7 @@ from ganglion.ledger import table_of as ledger_table
 from ganglion.samples import array, labels_of
 from ganglion.sweeps.plot import check_plot
 from ganglion.sweeps.table import table_of
+from ganglion.tuning import Tuning
 
 DONE, NO, BAD_INPUT = 0, 1, 2
 out = Console(highlight=False)
@@ -102,17 +103,32 @@ def compile_(a: argparse.Namespace) -> int:
 
     options = _compile_options(a)
     with _progress() as bar:
-        told = bar("calibration") if a.calibration else None
-        net = ganglion.compile(a.model, steps=a.steps, members=a.members, watch=watch, progress=told, **options)
+        net = ganglion.compile(
+            a.model,
+            steps=a.steps,
+            members=a.members,
+            optimize=array(a.optimize, "samples to optimise on") if a.optimize else None,
+            watch=watch,
+            progress=bar("calibration") if a.calibration else None,
+            optimize_progress=bar("optimising") if a.optimize else None,
+            **options,
+        )
         ganglion.save(net, a.output)
     seconds = time.perf_counter() - start
+    tuning = Tuning.from_text(net.tuning)
     table = Table("population", "kind", "shape", "level", "membrane")
+    if tuning.corrections:
+        table.add_column("error, optimised", justify="right")
     table.title = f"{escape(net.name)} for {net.target}: T = {net.steps}"
     for op in net.of(ganglion.ir.Membrane):
         low, high = op.interval or (0, 0)
         members = f", {op.members} members" if isinstance(op, ganglion.ir.GroupNeuron) else ""
         bits = f"{ganglion.ir.signed_bits(low, high)} bits"
-        table.add_row(escape(op.name), op.mnemonic + members, dims(net.typeof(op.name).shape), str(op.level), bits)
+        row = [escape(op.name), op.mnemonic + members, dims(net.typeof(op.name).shape), str(op.level), bits]
+        if op.name in tuning.corrections:
+            found = tuning.corrections[op.name]
+            row.append(f"{100 * found.before:.1f} -> {100 * found.after:.1f} %")
+        table.add_row(*row)
     summary = {
         "output": str(a.output),
         "populations": [op.name for op in net.populations],
@@ -121,6 +137,7 @@ def compile_(a: argparse.Namespace) -> int:
         "steps": net.steps,
         "members": net.members,
         "target": net.target,
+        "optimized": {name: {"before": c.before, "after": c.after} for name, c in tuning.corrections.items()},
         "notes": list(net.notes),
         "seconds": round(seconds, 3),
     }

@@ -181,7 +181,7 @@ def compare(
         input_step=None if source.saturate else source.scale,
     )
     way = methods.from_text(net.method)
-    real = imported_network(model, options, steps=net.steps, members=net.members, method=way)
+    real = imported_network(model, options, steps=net.steps, members=net.members, method=way, tuned=net.tuning)
     if net.source and real.source != net.source:
         warnings.warn(
             f"the network '{net.name}' was not compiled from this model, or the file has changed since",

@@ -16,7 +16,7 @@ from ganglion.ir import Array, Graph
 from ganglion.simulator import simulate
 
 from .meaning import Meanings
-from .values import Activation, ValueNetwork
+from ganglion.simulator.values import Activation, ValueNetwork
 
 NONE: Mapping[str, Array] = {}
 
