@@ -33,10 +33,10 @@ from ganglion.ir import (
 from ganglion.ir.fingerprint import fingerprint
 from ganglion.ir.verify import paths_are_balanced
 from ganglion.pipeline import chip_of, imported, spiking
+from ganglion.simulator.values import as_in_model, quantised, unlimited
 
 from .meaning import Meaning, meanings_of
 from .networks import Network, Recording, SourceRung, SpikingRung, ValueRung
-from ganglion.simulator.values import as_in_model, quantised, unlimited
 
 if TYPE_CHECKING:
     import onnx

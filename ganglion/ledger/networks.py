@@ -14,9 +14,9 @@ from ganglion.errors import GanglionWarning
 from ganglion.frontend import OpenedModel, Source, run_onnxruntime
 from ganglion.ir import Array, Graph
 from ganglion.simulator import simulate
+from ganglion.simulator.values import Activation, ValueNetwork
 
 from .meaning import Meanings
-from ganglion.simulator.values import Activation, ValueNetwork
 
 NONE: Mapping[str, Array] = {}
 

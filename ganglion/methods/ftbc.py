@@ -16,8 +16,9 @@ class TemporalBias(GroupNeurons):
 
         V <- V + input + bias + b[t];  n = number of k with V >= k * q;  V <- V - n * q
 
-    b is found after training, forward only, from samples (`ganglion.tuning.temporal`): layer by layer and step by step
-    it makes the mean of what is sent the mean of the source's activation (FTBC: Wu et al., ECCV 2024, arXiv 2403.18388).
+    b is found after training, forward only, from samples (`ganglion.tuning.temporal`): layer by layer and step by step,
+    so that the mean of what is sent is the mean of the source's activation (FTBC: Wu et al., ECCV 2024, arXiv
+    2403.18388).
 
     iterations  how often every step is corrected
     momentum    the share of the mean error that one correction takes (the paper's alpha), above 0 and at most 1
@@ -34,6 +35,6 @@ class TemporalBias(GroupNeurons):
     def __post_init__(self) -> None:
         if not (self.iterations >= 1 and 0 < self.momentum <= 1):
             raise InputError(
-                f"iterations={self.iterations!r}, momentum={self.momentum!r}: there must be at least one iteration, and "
-                "a momentum above 0 and at most 1"
+                f"iterations={self.iterations!r}, momentum={self.momentum!r}: there must be at least one iteration, "
+                "and a momentum above 0 and at most 1"
             )

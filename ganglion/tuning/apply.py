@@ -30,7 +30,7 @@ def group(graph: Graph, members: int, method: Method, steps: int) -> Graph:
     grouped = passes.group(graph, members, neuron, to_text(method))
     last = grouped.readout
     found = tuning.corrections.get(last.name)
-    if found is None:
+    if found is None or not found.bias.any():
         return grouped
     corrected = replace(last, bias=more(last.bias, found.bias))
     return grouped.rebuild([corrected if op is last else op for op in grouped.ops])

@@ -1,8 +1,8 @@
 """Layer-wise calibration: theta, V(0) and biases with which a population comes closest to the source's activation.
 
-The squared error of the window's mean is what Li et al. minimise ("A free lunch from ANN", ICML 2021, arXiv 2106.06984),
-with corrections of the bias and of the initial potential by the mean error, too. Here they are tried out: what is
-chosen is what did best on the samples, and no correction at all is always among what is tried.
+Li et al. ("A free lunch from ANN", ICML 2021, arXiv 2106.06984) choose theta by the squared error of the window's mean,
+and correct biases and initial potentials by its mean error. Here such corrections are tried out, what did best on the
+samples is chosen, and no correction at all is always among what is tried.
 """
 
 from __future__ import annotations

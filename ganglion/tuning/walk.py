@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ganglion.errors import InputError
-from ganglion.ir import Array, Graph, Input, MaxPool, Projection, Readout, Staircase, size
+from ganglion.ir import Array, Graph, MaxPool, Readout, Staircase, size
 from ganglion.methods import METHODS, Method
 from ganglion.methods.ftbc import TemporalBias
 from ganglion.simulator import arithmetic
@@ -61,12 +61,10 @@ def optimise(
 
     Raises `InputError` for samples of a wrong shape, or outside of the input's range.
     """
-    judge_clipped(
-        graph.input, graph.input.encode(samples)[1], samples, "the range the network is compiled for", "compile with"
-    )
     x = samples[_chosen(graph, len(samples), steps)]
+    judge_clipped(graph.input, graph.input.encode(x)[1], x, "the range the network is compiled for", "compile with")
     walk = Walk(graph, x, members, method, steps)
-    stops = [op for op in graph.ops if not isinstance(op, (Projection, Input))]
+    stops = [op for op in graph.ops if isinstance(op, (Staircase, MaxPool, Readout))]
     for done, op in enumerate(stops):
         if progress:
             progress(done, len(stops))
@@ -124,7 +122,7 @@ class Walk:
         integers = any(getattr(op, "grid", None) is not None for op in graph.ops)
         self.scales = () if integers else SCALES
 
-    def visit(self, op: Staircase | MaxPool | Readout) -> None:  # type: ignore[override]
+    def visit(self, op: Staircase | MaxPool | Readout) -> None:
         """One population further, or the readout."""
         if isinstance(op, Staircase):
             self._staircase(op)
