@@ -142,7 +142,16 @@ def test_the_logits_are_never_further_from_the_source(graph: Graph, method: str,
     """Of any network and method; those of FTBC only come out as the record says."""
     way = method_of(method)
     members = 1 if way.one_member else members
+    rng = np.random.default_rng(steps)
     composed = passes.run(graph, [passes.compose])
+    ops = [
+        replace(op, weight=op.weight * rng.uniform(0.9, 1.1, op.weight.shape))  # no sum is a threshold to the bit
+        if isinstance(op, networks.Projection)
+        and not any(isinstance(r, networks.MaxPool) for r in composed.consumers(op.name))
+        else op
+        for op in composed.ops
+    ]
+    composed = composed.rebuild(ops)
     x = networks.samples(graph, 12)
     _, wanted = ValueNetwork(composed, as_in_model).run(x, {}, ())
     found = tuning.optimise(composed, x, members=members, method=way, steps=steps)
@@ -153,19 +162,18 @@ def test_the_logits_are_never_further_from_the_source(graph: Graph, method: str,
         assert last.after == pytest.approx(np.sqrt(error / np.sum(wanted**2)), rel=1e-6, abs=1e-9)
     if not way.calibrated:
         plain = ganglion.simulate(passes.run(composed, path), x).logits
-        assert error <= np.sum((plain - wanted) ** 2) * (1 + 1e-9)
+        assert error <= np.sum((plain - wanted) ** 2) * (1 + 1e-9) + 1e-18
 
 
-def test_own_integers_of_a_model_keep_theirs(x: Array) -> None:
+def test_own_integers_of_a_model_keep_theirs(tmp_path: Path) -> None:
     """Another theta would make real numbers of the weights that act on spike counts."""
-    images = np.random.default_rng(0).uniform(0, 1, (30, 3, 8, 8)).astype(np.float32)
-    model = quantised(images)
+    model, images = quantised(tmp_path, "QDQ", "QUInt8", "QInt8", True)
     plain = ganglion.compile(model, steps=2, members=1)
     net = ganglion.compile(model, steps=2, members=1, optimize=images)
     found = Tuning.from_text(net.tuning)
     assert all(c.scale == 1 for c in found.corrections.values())
     assert any(c.after < c.before for c in found.corrections.values())
-    for a, b in zip(plain.of(passes.quantize.Projection), net.of(passes.quantize.Projection), strict=True):  # type: ignore[attr-defined]
+    for a, b in zip(plain.of(networks.Projection), net.of(networks.Projection), strict=True):
         assert (a.weight == b.weight).all()
 
 
@@ -194,7 +202,7 @@ def test_ftbc_is_what_its_equation_says() -> None:
         assert by_step is not None
         np.testing.assert_allclose(by_step, b, atol=1e-12)
         assert b.any()
-        drive = [arriving(graph, second.name, s) for s in sent]
+        drive = [arriving(graph, second.name, s) for s in sent] if op is first else []
 
 
 def arriving(graph: Graph, name: str, values: Array) -> Array:
@@ -209,11 +217,11 @@ def arriving(graph: Graph, name: str, values: Array) -> Array:
 
 def test_ftbc_makes_the_mean_of_every_step_the_source_s(model: onnx.ModelProto, x: Array) -> None:
     def errors(net: Graph) -> float:
-        names = [name for name in Tuning.from_text(net.tuning or reference.tuning).corrections if name in populations]
+        names = [name for name in Tuning.from_text(reference.tuning).corrections if name in populations]
         wanted, _ = ValueNetwork(composed, as_in_model).run(x, {}, names)
         counts = ganglion.simulate(net, x, record=names).counts
         return sum(
-            float(np.abs((counts[n] * getattr(net[n], "scale") - wanted[n]).mean(axis=1)).mean())  # noqa: B009
+            float(np.abs((counts[n] * net[n].scale - wanted[n]).mean(axis=(1, 3, 4))).mean())  # type: ignore[attr-defined]
             for n in names
         )
 
