@@ -117,18 +117,12 @@ def compile_(a: argparse.Namespace) -> int:
     seconds = time.perf_counter() - start
     tuning = Tuning.from_text(net.tuning)
     table = Table("population", "kind", "shape", "level", "membrane")
-    if tuning.corrections:
-        table.add_column("error, optimised", justify="right")
     table.title = f"{escape(net.name)} for {net.target}: T = {net.steps}"
     for op in net.of(ganglion.ir.Membrane):
         low, high = op.interval or (0, 0)
         members = f", {op.members} members" if isinstance(op, ganglion.ir.GroupNeuron) else ""
         bits = f"{ganglion.ir.signed_bits(low, high)} bits"
-        row = [escape(op.name), op.mnemonic + members, dims(net.typeof(op.name).shape), str(op.level), bits]
-        if op.name in tuning.corrections:
-            found = tuning.corrections[op.name]
-            row.append(f"{100 * found.before:.1f} -> {100 * found.after:.1f} %")
-        table.add_row(*row)
+        table.add_row(escape(op.name), op.mnemonic + members, dims(net.typeof(op.name).shape), str(op.level), bits)
     summary = {
         "output": str(a.output),
         "populations": [op.name for op in net.populations],
@@ -143,6 +137,8 @@ def compile_(a: argparse.Namespace) -> int:
     }
     _give(a, summary, table)
     if a.json != "-":
+        if tuning.corrections:
+            out.print(_optimised_table(tuning))
         for note in net.notes:
             out.print(f"[yellow]note[/]: {escape(note)}", soft_wrap=True)
         out.print(
@@ -150,6 +146,18 @@ def compile_(a: argparse.Namespace) -> int:
             soft_wrap=True,
         )
     return DONE
+
+
+def _optimised_table(tuning: Tuning) -> Table:
+    table = Table(
+        "population", title=f"relative error against the source, mean of the window, {tuning.samples} samples"
+    )
+    for heading in ("as compiled", "optimised", "threshold"):
+        table.add_column(heading, justify="right")
+    for name, c in tuning.corrections.items():
+        threshold = f"x {c.scale:g}" if c.scale != 1 else ""
+        table.add_row(escape(name), f"{100 * c.before:.1f} %", f"{100 * c.after:.1f} %", threshold)
+    return table
 
 
 def _compile_options(a: argparse.Namespace) -> dict[str, Any]:

@@ -41,8 +41,10 @@ def test_the_network_is_the_one_that_python_makes(files: Path, capsys: pytest.Ca
     corrections = Tuning.from_text(net.tuning).corrections
     result = json.loads(out.read_text())
     assert result["optimized"] == {n: {"before": c.before, "after": c.after} for n, c in corrections.items()}
-    for c in corrections.values():
-        assert f"{100 * c.before:.1f} -> {100 * c.after:.1f} %" in text
+    rows = {" ".join(line.split()) for line in text.replace("│", " ").splitlines()}
+    for name, c in corrections.items():
+        threshold = f" x {c.scale:g}" if c.scale != 1 else ""
+        assert f"{name} {100 * c.before:.1f} % {100 * c.after:.1f} %{threshold}" in rows
     assert "optimised for T = 2 on 40 samples" in text
     model, data = str(files / "model.onnx"), str(files / "X.npy")
     assert main(["compare", model, str(files / "net.onnx"), "--input", data, "--ledger"]) == 0

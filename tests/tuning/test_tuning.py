@@ -16,7 +16,19 @@ from hypothesis import strategies as st
 import ganglion
 from ganglion import frontend, methods, tuning
 from ganglion.errors import InputError
-from ganglion.ir import Array, Graph, GroupNeuron, passes
+from ganglion.ir import (
+    Array,
+    Graph,
+    GroupNeuron,
+    Input,
+    MaxPool,
+    Projection,
+    Readout,
+    Staircase,
+    linear,
+    passes,
+    per_channel,
+)
 from ganglion.ir.fingerprint import fingerprint
 from ganglion.ledger import ledger_of
 from ganglion.methods import METHODS, TemporalBias, method_of
@@ -25,7 +37,7 @@ from ganglion.simulator.values import ValueNetwork, as_in_model
 from ganglion.tuning import Tuning
 from tests import networks
 from tests.frontend.test_quantize_static import quantised
-from tests.ledger.test_meaning import relu_net
+from tests.ledger import test_meaning
 
 RANGE = (-1.0, 1.0)
 CHOSEN = sorted(METHODS)
@@ -33,7 +45,9 @@ CHOSEN = sorted(METHODS)
 
 @pytest.fixture(scope="module")
 def model() -> onnx.ModelProto:
-    return relu_net()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(test_meaning, "rng", np.random.default_rng(5))  # the same weights whatever ran before
+        return test_meaning.relu_net()
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +56,13 @@ def x() -> Array:
 
 
 def compiled(model: onnx.ModelProto, x: Array, **options: Any) -> Graph:
-    given = {"steps": 2, "members": 1, "calibration": x[:20], "input_range": RANGE, "optimize": x} | options
+    given: dict[str, Any] = {
+        "steps": 2,
+        "members": 1,
+        "calibration": x[:20],
+        "input_range": RANGE,
+        "optimize": x,
+    } | options
     return ganglion.compile(model, **given)
 
 
@@ -71,9 +91,8 @@ def test_every_population_comes_closer_to_the_source(model: onnx.ModelProto, x: 
     for name, correction in found.corrections.items():
         assert correction.before == pytest.approx(plain[name], rel=1e-9)
         assert correction.after == pytest.approx(tuned[name], rel=1e-9)
-    if method != "h-mt":  # which is at 1 member what integrate-and-fire is
-        assert sum(c.after < 0.95 * c.before for c in found.corrections.values()) >= 2
-        assert all(c.after <= c.before for c in found.corrections.values())
+    assert all(c.after <= c.before for c in found.corrections.values())
+    assert sum(c.after < 0.99 * c.before for c in found.corrections.values()) >= 3
 
 
 @pytest.mark.parametrize("method", CHOSEN)
@@ -120,14 +139,14 @@ def test_an_exact_network_stays_as_it_is() -> None:
 def qcfs(levels: int = 4, seed: int = 0) -> Graph:
     """A composed network of two convolutions and a dense layer between staircases, all numbers dyadic."""
     b = networks.Builder(np.random.default_rng(seed))
-    b.add(networks.Input(name="x", shape=(2, 5, 5), scale=1 / 8, low=-8, high=8), (2, 5, 5))
+    b.add(Input(name="x", shape=(2, 5, 5), scale=1 / 8, low=-8, high=8), (2, 5, 5))
     b.conv(4, 3, 1, (1, 1, 1, 1), 1, 1)
     b.bias(per_neuron=True)
     b.staircase(levels)
     b.conv(4, 3, 2, (0, 0, 0, 0), 1, 1)
     b.staircase(levels)
     b.dense(3)
-    b.add(networks.Readout(name="logits", inputs=(b.value,), unit=np.array(1.0)), b.shape)
+    b.add(Readout(name="logits", inputs=(b.value,), unit=np.array(1.0)), b.shape)
     return passes.run(Graph(ops=tuple(b.ops), name="qcfs"), [passes.compose])
 
 
@@ -146,8 +165,7 @@ def test_the_logits_are_never_further_from_the_source(graph: Graph, method: str,
     composed = passes.run(graph, [passes.compose])
     ops = [
         replace(op, weight=op.weight * rng.uniform(0.9, 1.1, op.weight.shape))  # no sum is a threshold to the bit
-        if isinstance(op, networks.Projection)
-        and not any(isinstance(r, networks.MaxPool) for r in composed.consumers(op.name))
+        if isinstance(op, Projection) and not any(isinstance(r, MaxPool) for r in composed.consumers(op.name))
         else op
         for op in composed.ops
     ]
@@ -173,7 +191,7 @@ def test_own_integers_of_a_model_keep_theirs(tmp_path: Path) -> None:
     found = Tuning.from_text(net.tuning)
     assert all(c.scale == 1 for c in found.corrections.values())
     assert any(c.after < c.before for c in found.corrections.values())
-    for a, b in zip(plain.of(networks.Projection), net.of(networks.Projection), strict=True):
+    for a, b in zip(plain.of(Projection), net.of(Projection), strict=True):
         assert (a.weight == b.weight).all()
 
 
@@ -183,7 +201,7 @@ def test_ftbc_is_what_its_equation_says() -> None:
     x = networks.samples(graph, 10)
     method = TemporalBias(iterations=3, momentum=0.25)
     found = Tuning.from_text(tuning.optimise(graph, x, members=1, method=method, steps=3).tuning)
-    first, second = (op for op in graph.ops if isinstance(op, networks.Staircase))
+    first, second = (op for op in graph.ops if isinstance(op, Staircase))
     wanted, _ = ValueNetwork(graph, as_in_model).run(x, {}, (first.name, second.name))
     drive = [arriving(graph, first.name, np.asarray(x, float))] * 3
     for op in (first, second):
@@ -207,8 +225,6 @@ def test_ftbc_is_what_its_equation_says() -> None:
 
 def arriving(graph: Graph, name: str, values: Array) -> Array:
     """What one projection brings to `name`, with its bias."""
-    from ganglion.ir import linear, per_channel
-
     op: Any = graph[name]
     (projection,) = (graph[p] for p in op.inputs)
     arrived = linear.apply(projection, values, projection.weight)  # type: ignore[attr-defined,arg-type]
@@ -216,20 +232,20 @@ def arriving(graph: Graph, name: str, values: Array) -> Array:
 
 
 def test_ftbc_makes_the_mean_of_every_step_the_source_s(model: onnx.ModelProto, x: Array) -> None:
-    def errors(net: Graph) -> float:
-        names = [name for name in Tuning.from_text(reference.tuning).corrections if name in populations]
-        wanted, _ = ValueNetwork(composed, as_in_model).run(x, {}, names)
-        counts = ganglion.simulate(net, x, record=names).counts
-        return sum(
-            float(np.abs((counts[n] * net[n].scale - wanted[n]).mean(axis=(1, 3, 4))).mean())  # type: ignore[attr-defined]
-            for n in names
-        )
-
-    reference = compiled(model, x, method="ftbc", target=None)
-    populations = {op.name for op in reference.populations}
-    options = replace(frontend.Options.from_recipe(reference.recipe), input_range=RANGE)
+    """Nearly, in every channel; an integrate-and-fire neuron's are further away."""
+    net = compiled(model, x, method="ftbc", target=None)
+    populations = [op for op in net.of(GroupNeuron) if op.name in Tuning.from_text(net.tuning).corrections]
+    options = replace(frontend.Options.from_recipe(net.recipe), input_range=RANGE)
     composed = passes.run(imported(model, options), [passes.compose])
-    assert errors(reference) < 0.7 * errors(compiled(model, x, method="if", optimize=None, target=None))
+    wanted, _ = ValueNetwork(composed, as_in_model).run(x, {}, [op.name for op in populations])
+
+    def error(net: Graph) -> float:
+        counts = ganglion.simulate(net, x, record=wanted).counts
+        each = [(counts[op.name] * op.scale - wanted[op.name]).mean(axis=(1, 3, 4)) for op in populations]
+        return sum(float(np.abs(e).mean()) for e in each)
+
+    plain = compiled(model, x, method="if", optimize=None, target=None)
+    assert error(net) < 0.7 * error(plain)
 
 
 def test_samples_are_needed_and_have_to_be_usable(model: onnx.ModelProto, x: Array) -> None:
