@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -31,19 +31,28 @@ class Membranes:
 
     def __init__(self, op: GroupNeuron) -> None:
         self.op, self.V, self.sent = op, np.zeros(()), np.zeros((), np.int32)
+        self.taken = _total(op.inhibition)
+        self.given = _total(op.excitation) if op.excitation is not None else self.taken
 
     def step(self, drive: Array, keep: bool = True) -> Array:
         op, V = self.op, self.V + drive
         n = arithmetic.fire(V, list(op.thresholds))
-        V = arithmetic.reset(V, n, list(op.inhibition))
+        V = V - self.taken(n)
         net: Array = n.astype(np.int32)
         if op.negative is not None and op.excitation is not None:
             m = np.minimum(arithmetic.below(V, n, list(op.negative)), self.sent)
-            V = arithmetic.reset(V, m, [-row for row in op.excitation])
+            V = V + self.given(m)
             net = net - m
         if keep:
             self.V, self.sent = V, self.sent + net
         return net
+
+
+def _total(amounts: Array) -> Callable[[Array], Array]:
+    """The function from counts to the sum of so many first rows of `amounts`, (K,) or (K, C)."""
+    if (amounts == amounts[0]).all():
+        return lambda counts: np.asarray(counts * amounts[0])
+    return lambda counts: -arithmetic.reset(np.zeros(counts.shape), counts, list(amounts))
 
 
 def counts_by_step(op: GroupNeuron, drive: Array, steps: int) -> Iterator[Array]:
