@@ -13,10 +13,10 @@ help:  ## print this list
 demo: setup  ## the main job on real data: train, compile, simulate, run on Lava, compare (about 3 minutes)
 	@$(RUN)/python examples/demo.py --out demo
 
-test: setup  ## the tests, without the slow ones
-	@$(RUN)/python -m pytest -m "not slow" -n $(WORKERS)
+test: setup  ## the tests, without the slow ones and those in a browser
+	@$(RUN)/python -m pytest -m "not slow and not browser" -n $(WORKERS)
 
-test-all: setup  ## all tests
+test-all: setup $(VENV)/.browser  ## all tests
 	@$(RUN)/python -m pytest -n $(WORKERS)
 
 lint: setup  ## ruff, mypy --strict and the import contract
@@ -50,6 +50,9 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev,torch]"
 	@touch $@
+
+$(VENV)/.browser: $(VENV)/.ready scripts/browser.sh
+	@sh scripts/browser.sh $(VENV)
 
 .venv-peers/.tried: benchmarks/requirements-peers.txt scripts/peers_environment.sh
 	@sh scripts/peers_environment.sh $(PYTHON) .venv-peers

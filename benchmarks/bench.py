@@ -21,7 +21,7 @@ from typing import Any
 from rich.console import Console
 
 from . import tables
-from .cases import LARGE, LAVA, QUICK, SPIKINGJELLY, STEP, Case, all_cases, engines_of
+from .cases import LARGE, LAVAS, QUICK, SPIKINGJELLY, STEP, Case, all_cases, engines_of
 from .measuring import machine
 from .network import Measured, measure_network
 from .rounds import row
@@ -100,13 +100,9 @@ def add(report: dict[str, Any], name: str, cases: Sequence[Case], measured: Meas
     report["missing"] += [f"{name}: {reason}" for reason in measured.missing]
     for case in cases:
         times, agreement = measured.times[case], measured.agreement[case]
-        report["rows"] += [row(case, engine, times) for engine in engines_of(case) if engine in times]
+        report["rows"] += [row(case, engine, times) for engine in (*engines_of(case), *LAVAS) if engine in times]
         runs = [{**case._asdict(), "engine": engine, "seconds": seconds} for engine, seconds in times.items()]
         report["runs"] += [{**one, "agreement": agreement.get(one["engine"])} for one in runs]
-        if case == measured.lava_case:
-            # one image after another, all levels busy: T time-steps per image
-            times = times | {LAVA: [case.steps * measured.lava["step_s"]]}
-            report["rows"].append(row(case, LAVA, times))
 
 
 def show(report: dict[str, Any], console: Console) -> None:

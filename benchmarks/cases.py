@@ -12,7 +12,9 @@ STEP = "step"
 SPIKINGJELLY = "spikingjelly"  # as the paper writes it: every member compares with its threshold
 FLOOR = "spikingjelly floor"  # the same spikes by one division, which a SpikingJelly user may come upon
 PEERS = {SPIKINGJELLY: "members", FLOOR: "floor"}  # the form of the neuron, by engine
-LAVA = "lava"
+LAVA = "lava"  # the bundle as it is written, with our connection processes
+LAVA_STOCK = "lava stock"  # the same with Lava's own
+LAVAS = (LAVA, LAVA_STOCK)
 
 ANN = (FLOAT, INT8)  # the plain ReLU network: one pass, whatever T is
 OURS: dict[str, dict[str, Any]] = {  # how each is asked for
@@ -26,6 +28,7 @@ NETWORKS = ("mlp512", "resnet20", "resnet18", "vgg16")
 LARGE = ("resnet34_224", "vgg16_224")
 MAX_POOLS = LARGE  # those that keep their max pools; in the others they are average pools
 BASE = "resnet20"  # the network whose growth is looked at, and the one that Lava runs
+BATCH = 16  # at which the step engine is measured, and the layer engine beside Lava
 
 
 class Case(NamedTuple):
@@ -62,4 +65,4 @@ def engines_of(case: Case) -> tuple[str, ...]:
         return FLOAT, LAYER
     if case in BIG:  # a Group Neuron is no help with max pools in SpikingJelly
         return FLOAT, INT8, LAYER, NUMPY
-    return FLOAT, INT8, LAYER, NUMPY, *([STEP] if case.batch == 16 else []), *PEERS
+    return FLOAT, INT8, LAYER, NUMPY, *([STEP] if case.batch == BATCH else []), *PEERS

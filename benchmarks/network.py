@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -15,9 +16,13 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from .cases import BASE, LAYER, OURS, PEERS, Case, engines_of
+from ganglion.errors import EngineError
+
+from .cases import BASE, BATCH, LAVAS, LAYER, OURS, PEERS, Case, engines_of
 from .rounds import take_turns
 from .worker import ROOT, Worker, WorkerError
+
+LAYER_CALLS = 21  # of the layer engine in one of its turns beside Lava
 
 
 @dataclass(kw_only=True)
@@ -28,7 +33,8 @@ class Measured:
     agreement  by case and engine: the least cosine, over the images, of its logits with the layer engine's
     compiled   what every compilation took (prepare.py)
     peaks      by engine, the largest resident memory of its process, in MB
-    lava       what peers/lava_cpu.py says, and the case whose images it ran
+    lava       beside Lava (`measure_lava`): "batch", the layer engine's; "step_s", by engine, the seconds of one step
+               of one sample, one entry a round; "runs", what peers/lava_cpu.py says of each engine
     missing    what could not be measured, and why
     """
 
@@ -37,7 +43,6 @@ class Measured:
     compiled: list[dict[str, Any]] = field(default_factory=list)
     peaks: dict[str, float] = field(default_factory=dict)
     lava: dict[str, Any] = field(default_factory=dict)
-    lava_case: Case | None = None
     missing: list[str] = field(default_factory=list)
 
 
@@ -68,9 +73,9 @@ def measure_network(
         for case in cases:
             log.print(f"{name}: batch {case.batch}, T = {case.steps}, tau = {case.members}", highlight=False)
             measure_case(case, workers, measured, budget)
+        if lava and name == BASE:
+            measure_lava(cases, folder, workers[LAYER], measured, budget, log)
         measured.peaks = {engine: worker.peak_mb for engine, worker in workers.items()}
-    if lava and name == BASE:
-        measure_lava(cases, folder, measured, log)
     return measured
 
 
@@ -109,16 +114,57 @@ def agreement(logits: Mapping[str, Any]) -> dict[str, float]:
     return result
 
 
-def measure_lava(cases: Sequence[Case], folder: Path, measured: Measured, log: Console) -> None:
+def measure_lava(
+    cases: Sequence[Case], folder: Path, layer: Worker, measured: Measured, budget: float, log: Console
+) -> None:
+    """Lava, with our connection processes and with its own, in turns with the layer engine.
+
+    All levels of the pipeline are busy, on a sample each, so that T time-steps are what one image costs: they count as
+    the engine's time at batch 1. An engine that fails is named as missing.
+    """
     case = max((case for case in cases if case.batch == 1), key=lambda case: case.steps, default=None)
     if case is None:
         return
-    log.print(f"{case.network}: Lava", highlight=False)
-    measured.lava = script("benchmarks.peers.lava_cpu", str(folder), str(case.steps), str(case.members))
-    if "missing" in measured.lava:
-        measured.missing.append(f"lava: {measured.lava['missing']}")
-    else:
-        measured.lava_case = case
+    log.print(f"{case.network}: Lava, T = {case.steps}, tau = {case.members}", highlight=False)
+    runs: dict[str, Any] = {}
+    for engine in LAVAS:  # the first turn warms up, and shows that all compute the same
+        try:
+            runs[engine] = lava_run(engine, folder, case)
+        except EngineError as error:
+            measured.missing.append(str(error))
+    if not runs:
+        return
+    beside = case._replace(batch=BATCH)
+    layer.logits(beside)
+    turns = {LAYER: partial(layer_step, layer, beside)}
+    turns |= {engine: partial(lava_step, engine, folder, case) for engine in runs}
+    try:
+        times = take_turns(turns, budget)
+    except EngineError as error:
+        measured.missing.append(str(error))
+        return
+    measured.lava = {"batch": beside.batch, "step_s": times, "runs": runs}
+    for engine in runs:
+        measured.times[case][engine] = [case.steps * seconds for seconds in times[engine]]
+
+
+def layer_step(layer: Worker, case: Case) -> float:
+    """Seconds of one step of one sample: the median of so many calls that a moment's load does not decide, as it does
+    not decide a run of Lava's."""
+    return statistics.median(layer.run(case) for _ in range(LAYER_CALLS)) / (case.batch * case.steps)
+
+
+def lava_step(engine: str, folder: Path, case: Case) -> float:
+    """Seconds of one time-step; see `lava_run`."""
+    return float(lava_run(engine, folder, case)["step_s"])
+
+
+def lava_run(engine: str, folder: Path, case: Case) -> dict[str, Any]:
+    """What peers/lava_cpu.py says. Raises EngineError where Lava is missing, fails, or computes something else."""
+    said: dict[str, Any] = script("benchmarks.peers.lava_cpu", engine, str(folder), str(case.steps), str(case.members))
+    if "missing" in said:
+        raise EngineError(f"{engine}: {said['missing']}")
+    return said
 
 
 def script(module: str, *arguments: str) -> Any:

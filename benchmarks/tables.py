@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
 from rich import box
 from rich.table import Table
 
-from .cases import BIG, FLOAT, GRID, GROWTH, INT8, LAYER, NUMPY, PEERS, SPIKINGJELLY, STEP, Case
+from .cases import BIG, FLOAT, GRID, GROWTH, INT8, LAVA, LAVA_STOCK, LAYER, NUMPY, PEERS, SPIKINGJELLY, STEP, Case
 from .rounds import LEAST
 
 Row = dict[str, Any]
 
 SHORT = {LAYER: "layer", NUMPY: "numpy", STEP: "step", SPIKINGJELLY: "SJ"}  # as the columns are headed
+LAVAS = {LAVA: "with our connections", LAVA_STOCK: "with Lava's own"}
 
 LEGEND = """\
 Medians of rounds in turn, in ms. f32, int8: onnxruntime, the plain ReLU network, default threads.
@@ -93,12 +95,7 @@ def remarks(report: Row) -> list[str]:
     """Lava, growth, what had few rounds, and what is missing."""
     rows, lines = report["rows"], []
     by_case = {(of(row), row["engine"]): row for row in rows}
-    for name, network in report["networks"].items():
-        step = network["lava"].get("step_s")
-        if step:
-            lines.append(f"Lava CPU, {name}: {ms(step)} ms per sample and step, start-up not counted")
-            per_step = [row["median_s"] / row["batch"] / row["steps"] for row in rows if is_layer(row, name)]
-            lines[-1] += f"; layer: {ms(min(per_step))} at best, {step / min(per_step):.0f} times less."
+    lines += [lava(name, network["lava"]) for name, network in report["networks"].items() if network["lava"]]
     for variable, cases in GROWTH.items():
         found = [(case, by_case.get((case, LAYER))) for case in cases]
         values = [f"{getattr(case, variable)}: {ms(row['median_s'])}" for case, row in found if row]
@@ -112,5 +109,13 @@ def remarks(report: Row) -> list[str]:
     return lines
 
 
-def is_layer(row: Row, network: str) -> bool:
-    return bool(row["engine"] == LAYER and row["network"] == network and row["members"] == GRID[0].members)
+def lava(network: str, measured: Row) -> str:
+    """Lava beside the layer engine, from the turns that they took together."""
+    median = {engine: statistics.median(seconds) for engine, seconds in measured["step_s"].items()}
+    parts = [f"layer, batch {measured['batch']}: {ms(median[LAYER])}"]
+    parts += [
+        f"Lava {how}: {ms(median[engine])}, {median[engine] / median[LAYER]:.0f} times that"
+        for engine, how in LAVAS.items()
+        if engine in median
+    ]
+    return f"{network}, ms per sample and step, in turns, start-up not counted: {'; '.join(parts)}."

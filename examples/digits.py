@@ -135,6 +135,16 @@ def train_digits(
     return Trained(model=model, accuracy=accuracy, onnx=path, images=out / "X.npy", labels=out / "Y.npy")
 
 
+def digits_files(
+    out: str | os.PathLike[str], *, epochs: int = 30, levels: int = 4, console: Console | None = None
+) -> tuple[Path, NDArray[np.float32], NDArray[np.int64]]:
+    """digits.onnx in the folder `out`, the test images and their labels; trained first where they are not there."""
+    paths = [Path(out) / name for name in ("digits.onnx", "X.npy", "Y.npy")]
+    if not all(path.is_file() for path in paths):
+        train_digits(out, epochs=epochs, levels=levels, console=console)
+    return paths[0], np.load(paths[1]), np.load(paths[2])
+
+
 def fit(
     model: nn.Module,
     images: Tensor,

@@ -131,9 +131,9 @@ class LeNet(nn.Module):
         return logits
 
 
-def cifar_resnet(blocks: int) -> nn.Module:
-    """The ResNet of 6 * `blocks` + 2 layers for 32x32 images."""
-    return ResNet(BasicBlock, (16, 32, 64), (blocks,) * 3)
+def cifar_resnet(blocks: int, width: int = 16) -> nn.Module:
+    """The ResNet of 6 * `blocks` + 2 layers for 32x32 images; its first stage has `width` channels."""
+    return ResNet(BasicBlock, (width, 2 * width, 4 * width), (blocks,) * 3)
 
 
 def resnet20() -> nn.Module:
@@ -148,13 +148,13 @@ def resnet34_224() -> nn.Module:
     return ResNet(ReusingBlock, (64, 128, 256, 512), (3, 4, 6, 3), classes=1000, imagenet=True)
 
 
-def vgg16(hidden: int = 4096, classes: int = 10, image: int = 32) -> nn.Module:
+def vgg16(hidden: int = 4096, classes: int = 10, image: int = 32, width: int = 64) -> nn.Module:
     layers: list[nn.Module] = []
     inputs = 3
-    for width in (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0):  # 0: a pool
-        if width:
-            layers += [nn.Conv2d(inputs, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
-            inputs = width
+    for times in (1, 1, 0, 2, 2, 0, 4, 4, 4, 0, 8, 8, 8, 0, 8, 8, 8, 0):  # 0: a pool
+        if outputs := times * width:
+            layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+            inputs = outputs
         else:
             layers.append(nn.MaxPool2d(2))
     classifier = [nn.Linear(inputs * (image // 32) ** 2, hidden), nn.ReLU(), nn.Dropout()]

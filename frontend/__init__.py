@@ -20,7 +20,7 @@ translate.py    `import_model`; the handlers by ONNX op type are in arithmetic.p
                 rearrange.py and work on a `Translation` (translation.py)
 names.py        what ops and populations are called
 input_format.py the integer codes of the input
-support.py      `check`, the preflight
+support.py      `check`, the preflight; `sketch`, a network to look at before its levels are chosen
 session.py      onnxruntime sessions; onnxruntime_engine.py runs the whole model: the reference; opened.py runs parts
 torch/          torch -> ONNX, and QCFS (needs torch; nothing here imports it)
 """
@@ -31,7 +31,7 @@ from .levels import Calibration
 from .onnxruntime_engine import run_onnxruntime, run_values
 from .opened import OpenedModel
 from .reader import Source, read
-from .support import NodeStatus, check, preview
+from .support import NodeStatus, check, preview, sketch
 from .translate import Options, import_model, reference
 
 __all__ = [
@@ -47,4 +47,5 @@ __all__ = [
     "reference",
     "run_onnxruntime",
     "run_values",
+    "sketch",
 ]

@@ -148,14 +148,20 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Preview:
-    """Stands in for a calibration where only the structure matters: every theta is 1, every range [0, 1]."""
+    """Stands in for a calibration where only the structure matters: every theta is 1, every range [0, 1].
+
+    Without `ranges`, no linear value has one.
+    """
+
+    ranges: bool = True
 
     def choose(
         self, model: ir.Model, value: ir.Value, ramps: Mapping[ir.Value, Ramp], linear: Sequence[ir.Value]
     ) -> Chosen:
         """Runs nothing."""
         unit = (np.array(0.0), np.array(1.0))
-        return Chosen(levels=1, thetas=dict.fromkeys(ramps, np.array(1.0)), ranges=dict.fromkeys(linear, unit))
+        seen = linear if self.ranges else ()
+        return Chosen(levels=1, thetas=dict.fromkeys(ramps, np.array(1.0)), ranges=dict.fromkeys(seen, unit))
 
 
 def _range_of(samples: Array) -> tuple[float, float] | None:

@@ -15,9 +15,9 @@ from .epilogue import choose_output
 from .levels import Preview
 from .normalise import normalise
 from .populations import Population
-from .reader import Source, load
+from .reader import Source, load, read
 from .translate import Imported, Options, title, translate
-from .values import name_of, op_label
+from .values import combine, name_of, op_label
 
 Status = Literal["supported", "changed", "refused"]
 NOTHING = ("Identity", "Dropout", "Cast")
@@ -88,6 +88,30 @@ def preview(source: Source, options: Options | None = None) -> tuple[list[NodeSt
             note = "removed: it changes nothing" if op in NOTHING else "folded into a constant"
         statuses.append(NodeStatus(name=name, op_type=op, status=status, note=note))
     return [*statuses, *_elsewhere(done.problems, dict(nodes), ends)], done.graph
+
+
+def sketch(source: Source, options: Options | None = None) -> tuple[Graph, frozenset[str]]:
+    """The network at stage IMPORTED, even where plain activations still have no levels, and the ops that then hold
+    placeholders: one level, theta = 1.
+
+    A network with placeholders says so in its notes. Raises what `import_model` does, but for missing levels.
+    """
+    options = options or Options()
+    done = translate(read(source), options, name=title(source))
+    if done.graph is not None:
+        return done.graph, frozenset()
+    done = translate(read(source), replace(options, calibration=Preview(ranges=False)), name=title(source))
+    if done.graph is None:
+        raise combine(done.problems)
+    plain = [p for p in done.populations if p.fit is None]
+    nodes = {p.activation.names for p in plain}
+    count = f"{len(plain)} activations" if len(plain) > 1 else f"the activation '{plain[0].name}'"
+    note = (
+        f"placeholders stand for the levels of {count}: a plain ReLU gets its levels from samples "
+        "(ganglion compile --calibration X.npy)"
+    )
+    network = replace(done.graph, notes=(*done.graph.notes, note), recipe=options.recipe(None))
+    return network, frozenset(op.name for op in network.ops if op.origin in nodes)
 
 
 def _reason(problem: CompileError) -> str:

@@ -5,10 +5,13 @@ run = ganglion.simulate(net, x, record="all")              # bit-accurate, in nu
 ganglion.emit(net, "lava", "bundle")                       # a Lava program of its own
 ganglion.compare("model.onnx", net, x, lava="graded")      # proof that they are the same network
 ganglion.sweep("model.onnx", x, y).plot("sweep.svg")       # accuracy and cost at many T and tau
+ganglion.report(net, "model.onnx", x, y, path="net.html")  # all that on one page
+ganglion.plot.rates(run)                                   # and other plots, for notebooks
 """
 
 from __future__ import annotations
 
+from . import plot
 from .comparison import Comparison, compare
 from .environment import Finding, doctor
 from .errors import CompileError, EngineError, GanglionError, GanglionWarning, InputError, InternalError
@@ -16,6 +19,7 @@ from .inspection import inspect
 from .ir import Graph
 from .ledger import Ledger
 from .pipeline import check, compile, emit, expand_clusters, load, save, simulate
+from .reports import Report, report
 from .simulator import Run
 from .sweeps import Sweep, sweep
 from .version import __version__
@@ -31,6 +35,7 @@ __all__ = [
     "InputError",
     "InternalError",
     "Ledger",
+    "Report",
     "Run",
     "Sweep",
     "__version__",
@@ -42,6 +47,8 @@ __all__ = [
     "expand_clusters",
     "inspect",
     "load",
+    "plot",
+    "report",
     "save",
     "simulate",
     "sweep",

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ganglion.errors import InputError
+from ganglion.inspection import FORMATS
 from ganglion.version import __version__
 
 
@@ -43,11 +44,18 @@ def parser() -> argparse.ArgumentParser:
         help="samples (N, ...) on which thresholds, initial potentials and biases are optimised for this T and tau "
         "(not those that accuracy is measured on)",
     )
-    sub.add_argument("--dump-ir", metavar="DIR", help="write the IR after every pass, numbered, as text")
+    sub.add_argument("--dump-ir", metavar="DIR", help="keep the IR after every pass: text, and a network to inspect")
 
-    sub = command("inspect", "print a model or a network")
-    sub.add_argument("source", metavar="MODEL.onnx|NET.onnx")
-    sub.add_argument("--format", choices=("text", "json"), default="text")
+    sub = command("inspect", "show a model or a network, of any stage")
+    sub.add_argument("source", nargs="?", metavar="MODEL.onnx|NET.onnx")
+    sub.add_argument("--format", choices=FORMATS, default="text", help="(default: text); onnx is for Netron")
+    sub.add_argument("-o", "--output", metavar="FILE", help="write it there instead of to standard output")
+    what = sub.add_mutually_exclusive_group()
+    what.add_argument("--cluster", metavar="NAME", help="open one population: members, channels, inputs")
+    what.add_argument(
+        "--diff", nargs="+", metavar="NET.onnx", help="compare with another network; exit code 1: it differs"
+    )
+    _model_options(sub)
 
     sub = command("simulate", "run samples through a network")
     sub.add_argument("net", metavar="NET.onnx")
@@ -107,6 +115,17 @@ def parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--scheduler", metavar="ADDRESS", help="compute on a Dask cluster: tcp://HOST:PORT")
     sub.add_argument("--jobs", type=_positive, metavar="N", help="threads for one block of samples")
+
+    sub = command("report", "write one HTML page about a network: graph, ledger, spikes, and other T and tau")
+    sub.add_argument("net", metavar="NET.onnx")
+    sub.add_argument("--model", required=True, metavar="MODEL.onnx", help="what the network was compiled from")
+    _sample_options(sub)
+    sub.add_argument("-o", "--output", required=True, metavar="REPORT.html")
+    sub.add_argument("--target", metavar="FILE.toml", help="the target of your own that the network was compiled for")
+    sub.add_argument("--no-sweep", action="store_true", help="leave out other T and tau, and plain IF neurons")
+    sub.add_argument("--sweep-steps", type=_list, metavar="T,T,...", help="(default: 1,2,4,8 and the network's own)")
+    sub.add_argument("--sweep-members", type=_list, metavar="TAU,...", help="(default: 1,4 and the network's own)")
+    sub.add_argument("--jobs", type=_positive, metavar="N", help="threads (default: one per core)")
 
     sub = command("doctor", "say what this machine has and what is missing")
     sub.add_argument("--lava-python", metavar="PYTHON", help="the Python 3.10 that has lava-nc")
@@ -176,9 +195,11 @@ def check_outputs(a: argparse.Namespace) -> None:
 
     Raises `InputError` otherwise.
     """
+    if a.command == "inspect":
+        _check_inspect(a)
     given = vars(a)
     names = ("model", "net", "source", "input", "labels", "calibration", "optimize")
-    inputs = {Path(given[k]).resolve() for k in names if given.get(k)}
+    inputs = {Path(given[k]).resolve() for k in names if given.get(k)} | {Path(p).resolve() for p in sources(a)}
     taken: dict[Path, str] = {}
     for option in ("output", "json", "csv", "plot", "dump_ir", "store"):
         value = given.get(option)
@@ -195,3 +216,23 @@ def check_outputs(a: argparse.Namespace) -> None:
             raise InputError(f"{path} is not a folder", hint=f"{flag} takes a folder")
         if option != "dump_ir" and a.command != "emit" and not path.resolve().parent.is_dir():
             raise InputError(f"cannot write {path}: there is no folder {path.parent}", hint="create it first")
+    if given.get("dump_ir") and Path(a.output).resolve().parent == Path(a.dump_ir).resolve():
+        raise InputError(f"{a.output} would lie among the files of --dump-ir", hint="name a folder of its own for them")
+
+
+def sources(a: argparse.Namespace) -> list[str]:
+    """What `inspect` is to look at: one file, or the two of --diff, which both may stand behind it."""
+    return [path for path in (vars(a).get("source"), *(vars(a).get("diff") or ())) if path]
+
+
+def _check_inspect(a: argparse.Namespace) -> None:
+    count = len(sources(a))
+    if a.diff and count != 2:
+        raise InputError(f"--diff compares two networks, got {count}", hint="ganglion inspect A.onnx --diff B.onnx")
+    if not count:
+        raise InputError("there is nothing to inspect", hint="name a model or a network")
+    if (a.diff or a.cluster) and a.format not in ("text", "json"):
+        flag = "--diff" if a.diff else "--cluster"
+        raise InputError(f"{flag} gives text or JSON, not {a.format}", hint="leave --format out")
+    if a.format == "onnx" and not a.output:
+        raise InputError("onnx is no text for a terminal", hint="give -o FILE.onnx")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -16,9 +16,10 @@ import numpy as np
 from ganglion import methods
 from ganglion.errors import GanglionWarning, InputError
 from ganglion.ir import Array, Graph, Spikes, Stage, size
+from ganglion.ir.html import percent, table
 
 from .ledger import Ledger, Recording, known_target, ledger_of
-from .pipeline import emit, imported_network, opened, simulate, whole
+from .pipeline import emit, imported_network, opened, options_of, simulate, whole
 from .samples import labels_of
 
 if TYPE_CHECKING:
@@ -128,6 +129,22 @@ class Comparison:
             **({} if self.ledger is None else {"ledger": self.ledger.as_json()}),
         }
 
+    def _repr_html_(self) -> str:
+        rows = [
+            (engine, percent(self.accuracy[engine]), percent(same), percent(self.distance[engine]))
+            for engine, same in self.agreement.items()
+            if same is not None
+        ]
+        verdicts = []
+        for pair, by_name in self.pairs.items():
+            different, compared = (sum(getattr(a, k) for a in by_name.values()) for k in ("different", "compared"))
+            told = f"{different:,} of {compared:,} values differ" if different else "equal to the bit"
+            verdicts.append(f"{pair.replace('_', ' ')}: {told}")
+        title = f"Comparison of {self.samples} samples, {self.spikes_per_sample:,.1f} spikes per sample"
+        head = ("engine", "accuracy", "onnxruntime's class", "distance of its logits")
+        below = "" if self.ledger is None else self.ledger._repr_html_()
+        return table(title, head, rows, notes=verdicts) + below
+
 
 def compare(
     model: onnx.ModelProto | str | PathLike[str],
@@ -174,13 +191,7 @@ def compare(
     tell = progress or (lambda engine, done, total: None)
     result = Comparison(len(x), net.readout.name, rates={op.name: 0.0 for op in net.populations})
 
-    source = net.input
-    options = replace(
-        frontend.Options.from_recipe(net.recipe),
-        input_range=None if source.saturate else source.real_range,
-        input_step=None if source.saturate else source.scale,
-    )
-    way = methods.from_text(net.method)
+    options, way = options_of(net), methods.from_text(net.method)
     real = imported_network(model, options, steps=net.steps, members=net.members, method=way, tuned=net.tuning)
     if net.source and real.source != net.source:
         warnings.warn(

@@ -190,6 +190,18 @@ def import_options(
     )
 
 
+def options_of(net: Graph) -> Options:
+    """The front end's options with which `net` was compiled, as far as it keeps them: those that decide its weights."""
+    from ganglion import frontend
+
+    source = net.input
+    return replace(
+        frontend.Options.from_recipe(net.recipe),
+        input_range=None if source.saturate else source.real_range,
+        input_step=None if source.saturate else source.scale,
+    )
+
+
 def for_setting(options: Options, *, steps: int, members: int) -> Options:
     """`options` whose calibration, if any, is for T = `steps` and tau = `members`."""
     from ganglion import frontend

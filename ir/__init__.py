@@ -4,7 +4,7 @@ types.py      what flows on the edges
 ops/          the ops, one class per concept
 graph.py      the immutable graph and its stages
 verify.py     what must hold at each stage
-text.py       the printed form
+text.py       the printed form; formats.py: the bits of its integers; html.py: tables for notebooks
 fingerprint.py  which network it is, by SHA-256
 file.py       the ONNX container
 linear/       linear maps on arrays, and composing them
@@ -17,6 +17,7 @@ passes/       one file each: compose, group, schedule, quantize, choose_kernels,
 from __future__ import annotations
 
 from .fingerprint import fingerprint
+from .formats import format_text, integer_format
 from .graph import Graph, Stage
 from .ops import (
     BY_MNEMONIC,
@@ -83,6 +84,8 @@ __all__ = [
     "Type",
     "dims",
     "fingerprint",
+    "format_text",
+    "integer_format",
     "is_integer",
     "per_channel",
     "signed_bits",

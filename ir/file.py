@@ -1,8 +1,9 @@
 """The container: a network as one ONNX file with ops of the domain `ai.ganglion`, as Netron can show it.
 
 Every op is a node of the same mnemonic: its input values first, then its arrays as initialisers named
-`<op>.<field>`; everything else is an attribute of the field's name. No pickle. Written to a temporary file
-and renamed, so that a file is whole or not there.
+`<op>.<field>`; everything else is an attribute of the field's name. For viewers, and not read again, values and nodes
+have documentation strings: their type, and the integer format. No pickle. Written to a temporary file and renamed, so
+that a file is whole or not there.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ganglion.errors import GanglionError, InputError
 
+from .formats import format_text
 from .graph import Graph, Stage
 from .ops import BY_MNEMONIC, Op
 from .types import Current, Spikes
@@ -33,6 +35,7 @@ IR_VERSION = 10  # what onnx 1.17 and onnxruntime 1.20 read
 KEY = "ganglion.network"  # metadata: the fields of the graph as JSON
 FIELDS = ("name", "steps", "members", "target", "source", "recipe", "method", "tuning")
 LIMIT = 2**31 - 2**20  # protobuf's
+MARK = "#"  # ends the name of an array that is also an op's
 
 
 def save(graph: Graph, path: str | Path) -> Path:
@@ -123,6 +126,7 @@ def from_bytes(data: bytes, path: str | Path) -> Graph:
 def to_onnx(graph: Graph) -> onnx.ModelProto:
     """`graph` as an ONNX model."""
     nodes, initializers = [], []
+    taken = {op.name for op in graph.ops}
     for op in graph.ops:
         inputs = list(op.inputs)
         attributes: dict[str, Any] = {}
@@ -131,7 +135,10 @@ def to_onnx(graph: Graph) -> onnx.ModelProto:
             if field.name in ("name", "inputs") or value is None:
                 continue
             if isinstance(value, np.ndarray):
-                inputs.append(f"{op.name}.{field.name}")
+                key = f"{op.name}.{field.name}"
+                while key in taken:  # the name of an op
+                    key += MARK
+                inputs.append(key)
                 initializers.append(
                     numpy_helper.from_array(np.ascontiguousarray(value).reshape(value.shape), inputs[-1])
                 )
@@ -139,13 +146,19 @@ def to_onnx(graph: Graph) -> onnx.ModelProto:
                 attributes["origin"] = "\n".join(value)
             elif value != ():
                 attributes[field.name] = int(value) if isinstance(value, bool) else _precise(value)
-        nodes.append(helper.make_node(op.mnemonic, inputs, [op.name], name=op.name, domain=DOMAIN, **attributes))
+        words = ", ".join(part for part in (str(graph.typeof(op.name)), format_text(op)) if part)
+        nodes.append(
+            helper.make_node(
+                op.mnemonic, inputs, [op.name], name=op.name, domain=DOMAIN, doc_string=words, **attributes
+            )
+        )
     body = helper.make_graph(
         nodes,
         graph.name,
         [],
         [_value_info(graph, graph.ops[-1].name)] if graph.ops else [],
         initializers,
+        doc_string="\n".join(graph.notes),
         value_info=[_value_info(graph, op.name) for op in graph.ops[:-1]],
     )
     model = helper.make_model(
@@ -164,7 +177,8 @@ def from_onnx(model: onnx.ModelProto) -> Graph:
     """The network in an ONNX model written by `to_onnx`; raises KeyError or ValueError where it is not one."""
     arrays = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     header = json.loads({p.key: p.value for p in model.metadata_props}[KEY])
-    ops = [_op(node, arrays) for node in model.graph.node]
+    values = {name for node in model.graph.node for name in node.output}
+    ops = [_op(node, arrays, values) for node in model.graph.node]
     return Graph(
         ops=tuple(ops),
         stage=Stage[header["stage"].upper()],
@@ -173,7 +187,7 @@ def from_onnx(model: onnx.ModelProto) -> Graph:
     )
 
 
-def _op(node: onnx.NodeProto, arrays: dict[str, Any]) -> Op:
+def _op(node: onnx.NodeProto, arrays: dict[str, Any], ops: set[str]) -> Op:
     if node.op_type not in BY_MNEMONIC:
         raise ValueError(f"the op '{node.op_type}' is not known")
     kind = BY_MNEMONIC[node.op_type]
@@ -184,6 +198,8 @@ def _op(node: onnx.NodeProto, arrays: dict[str, Any]) -> Op:
         if field.name in ("name", "inputs"):
             continue
         key = f"{name}.{field.name}"
+        while key in ops:
+            key += MARK
         if key in node.input:
             if key not in arrays:
                 raise ValueError(f"the array '{key}' is missing")

@@ -193,3 +193,13 @@ class Graph:
         from .text import to_text  # the printer reads the graph, so it cannot be imported above
 
         return to_text(self)
+
+    def __repr__(self) -> str:
+        from .text import summary
+
+        return f"Graph({summary(self)})"
+
+    def _repr_html_(self) -> str:
+        from .html import graph_table
+
+        return graph_table(self)

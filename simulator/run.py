@@ -10,8 +10,9 @@ from typing import Literal
 import numpy as np
 
 from ganglion.errors import GanglionWarning, InputError
-from ganglion.ir import Array, Graph, Input, Spikes, Stage
+from ganglion.ir import Array, Graph, Input, Spikes, Stage, dims
 from ganglion.ir.exact import MATRIX_KERNELS, Kernel
+from ganglion.ir.html import table
 
 from . import layout
 from .arithmetic import is_integer_network
@@ -80,6 +81,16 @@ class Run:
             f"Run({self.samples} samples, {self.steps} steps, {self.spikes_per_sample:.1f} spikes per sample, "
             f"{len(self.counts)} populations recorded)"
         )
+
+    def _repr_html_(self) -> str:
+        each = max(self.samples, 1)
+        rows = []
+        for name, operations in self.operations.items():
+            shape = dims(self.counts[name].shape[2:]) if name in self.counts else ""
+            spikes = (f"{self.rates[name]:.4f}", f"{self.spikes[name] / each:,.1f}") if name in self.rates else ("", "")
+            rows.append((name, shape, *spikes, f"{operations / each:,.1f}"))
+        head = ("population", "recorded", "spikes / neuron / step", "spikes / sample", "synaptic operations / sample")
+        return table(repr(self), head, rows, text=2)
 
 
 def simulate(

@@ -155,7 +155,7 @@ def test_dump_ir(files: Path) -> None:
     assert main([*arguments, "--dump-ir", str(files / "ir")]) == 0
     names = [p.name for p in sorted((files / "ir").iterdir())]
     steps = ("import", "compose", "group", "schedule", "quantize", "choose_kernels")
-    assert names == [f"{i}-{step}.txt" for i, step in enumerate(steps)]
+    assert names == [f"{i}-{step}.{end}" for i, step in enumerate(steps) for end in ("onnx", "txt")]
 
 
 def test_check(files: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,7 +28,9 @@ def sources() -> set[str]:
     """Every file of the package, as the path it has when installed."""
     own = [p for p in (ROOT / "ganglion").iterdir() if not p.is_symlink()]  # the links lead to FOLDERS
     found = {f"ganglion/{p.name}" for p in own if p.is_file()}
-    found |= {str(path.relative_to(ROOT)) for p in own if p.is_dir() for path in p.rglob("*.py")}
+    for part in (p for p in own if p.is_dir()):
+        kinds = (".py", ".json", ".css")
+        found |= {str(path.relative_to(ROOT)) for path in part.rglob("*") if path.suffix in kinds}
     for folder in FOLDERS:
         for path in (ROOT / folder).rglob("*"):
             if path.suffix in (".py", ".toml"):

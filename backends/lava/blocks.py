@@ -135,10 +135,14 @@ def placed(op: Projection, result: Shape) -> str:
 
 def group_neuron_block(program: Program, op: GroupNeuron) -> str:
     name = program.names[op.name]
+    tables = ("thresholds", "inhibition", "negative", "excitation", "bias_by_step")
+    given = {table: getattr(op, table) for table in tables if getattr(op, table) is not None}
+    kind = f"Group Neurons of {op.members} member{'s' * (op.members > 1)}"
+    kind += f", {op.takers} to take back" if op.takers else ""
+    kind += ", as binary digits" if op.digits else ""
     return membrane_block(
-        program, op, f"Group Neurons of {op.members} member{'s' * (op.members > 1)}", "GroupNeuron",
-        thresholds=program.array(f"{name}.thresholds", op.thresholds),
-        inhibition=program.array(f"{name}.inhibition", op.inhibition),
+        program, op, kind, "GroupNeuron",
+        **{table: program.array(f"{name}.{table}", value) for table, value in given.items()},
     )  # fmt: skip
 
 

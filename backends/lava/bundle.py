@@ -29,7 +29,7 @@ from .writer import Program
 LIBRARY = Path(__file__).with_name("library")
 LIBRARY_NAME, INSTALLED_AS = "ganglion_lava", "ganglion.backends.lava.library"
 MARKER, PROGRAM, WEIGHTS = "ganglion.json", "network.py", "weights.npz"
-VERSION = 1
+VERSION = 2
 
 
 def emit(graph: Graph, folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -116,9 +116,16 @@ def write(graph: Graph, folder: Path) -> None:
         "input": {"shape": graph.input.shape, "low": graph.input.low, "high": graph.input.high},
         "populations": [op.name for op in graph.populations],
         "readout": graph.readout.name,
+        "forms": forms_of(graph),
         "files": {name: checksum(folder / name) for name in files},
     }
     (folder / MARKER).write_text(json.dumps(marker, indent=1) + "\n", encoding="utf-8")
+
+
+def forms_of(graph: Graph) -> list[str]:
+    """The forms in which the network can run: not every population has one of explicit members."""
+    graded_only = any(op.digits or op.bias_by_step is not None for op in graph.of(GroupNeuron))
+    return ["graded"] if graded_only else ["cluster", "graded"]
 
 
 def checksum(path: Path) -> str:
@@ -144,6 +151,7 @@ def program_text(program: Program) -> str:
         connections=", ".join(sorted(program.processes & CONNECTIONS)),
         neuron_kinds=", ".join(sorted(program.processes & NEURONS)),
         facts=f"name={quoted(graph.name)}, shape={graph.input.shape!r}, low={graph.input.low}, high={graph.input.high}",
+        forms="" if len(forms_of(graph)) > 1 else f", forms={tuple(forms_of(graph))!r}",
         body=textwrap.indent(body, "    "),
         source=program.names[graph.input.name],
         population_map=f"{{{listed}\n        }}" if populations else "{}",
@@ -185,7 +193,7 @@ from ganglion_lava.program import Facts, Network, main
 import numpy as np  # after ganglion_lava, which sets one thread per process
 
 T = {steps}  # time-steps per sample
-FACTS = Facts({facts}, steps=T, depth={depth})
+FACTS = Facts({facts}, steps=T, depth={depth}{forms})
 
 
 def build(codes):

@@ -110,6 +110,11 @@ def check_arguments(about: dict[str, Any], codes: Array, form: str, record: str 
     shape, low, high = tuple(about["input"]["shape"]), about["input"]["low"], about["input"]["high"]
     if form not in FORMS:
         raise InputError(f"there is no form '{form}'", hint=f"one of: {', '.join(FORMS)}")
+    if form not in about["forms"]:
+        raise InputError(
+            f"'{about['name']}' has no {form} form: some of its populations have none of explicit members",
+            hint=f"run the {' or '.join(about['forms'])} form",
+        )
     if codes.shape[1:] != shape or not np.issubdtype(codes.dtype, np.integer) or not len(codes):
         raise InputError(
             f"the input codes are {codes.dtype} {codes.shape}; expected integers (N, {', '.join(map(str, shape))})"

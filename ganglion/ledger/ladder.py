@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from ganglion import frontend, methods, targets
+from ganglion import methods, targets
 from ganglion.errors import InputError
 from ganglion.ir import (
     Cluster,
@@ -32,7 +32,7 @@ from ganglion.ir import (
 )
 from ganglion.ir.fingerprint import fingerprint
 from ganglion.ir.verify import paths_are_balanced
-from ganglion.pipeline import chip_of, imported, spiking
+from ganglion.pipeline import chip_of, imported, options_of, spiking
 from ganglion.simulator.values import as_in_model, quantised, unlimited
 
 from .meaning import Meaning, meanings_of
@@ -68,12 +68,9 @@ def build(
     lava: Recording | None = None,
 ) -> Ladder:
     """The ladder from `model` to `net`; see `ledger_of`."""
-    source = net.input
-    options = replace(
-        frontend.Options.from_recipe(net.recipe),
-        input_range=None if source.saturate else source.real_range,
-        input_step=None if source.saturate else source.scale,
-    )
+    from ganglion import frontend  # onnxruntime takes a second to load
+
+    options = options_of(net)
     chip = known_target(net, target)
     composed = passes.run(imported(model, options), [passes.compose])
     way = methods.from_text(net.method)

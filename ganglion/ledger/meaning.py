@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ganglion.errors import InputError
-from ganglion.frontend import OpenedModel
 from ganglion.ir import Array, Graph, GroupNeuron, MaxPool, Shape, Spikes, Staircase, per_channel
+
+if TYPE_CHECKING:
+    from ganglion.frontend import OpenedModel
 
 
 @dataclass(frozen=True, kw_only=True)

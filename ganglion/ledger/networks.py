@@ -6,17 +6,19 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from ganglion.errors import GanglionWarning
-from ganglion.frontend import OpenedModel, Source, run_onnxruntime
 from ganglion.ir import Array, Graph
 from ganglion.simulator import simulate
 from ganglion.simulator.values import Activation, ValueNetwork
 
 from .meaning import Meanings
+
+if TYPE_CHECKING:
+    from ganglion.frontend import OpenedModel, Source
 
 NONE: Mapping[str, Array] = {}
 
@@ -72,6 +74,8 @@ class SourceRung(Network):
     spikes: bool = False
 
     def run(self, x: Array, record: Collection[str], given: Mapping[str, Array] = NONE) -> Trace:
+        from ganglion.frontend import run_onnxruntime  # onnxruntime takes a second to load
+
         m = self.meanings
         names = {name: m[name].value for name in record}
         there = {m[name].value: m[name].in_model(y) for name, y in given.items()}

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ganglion.ir import Array
+from ganglion.ir.html import percent, table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,3 +109,12 @@ class Ledger:
             "advice": self.advice,
             "notes": list(self.notes),
         }
+
+    def _repr_html_(self) -> str:
+        errors = {(entry.name, entry.rung): percent(entry.relative_error) for entry in self.entries}
+        share = "accuracy" if self.labelled else "the source's class"
+        rows = [(share, *(percent(self.accuracy.get(r)) for r in self.rungs))]
+        rows += [(name, *(errors.get((name, rung), "") for rung in self.rungs)) for name in self.populations]
+        title = f"Ledger of {self.samples} samples: {self.loss:.2f} points lost; below: relative errors by population"
+        notes = [text for text in (self.summary, self.advice, *self.notes) if text]
+        return table(title, ("", *self.rungs), rows, notes=notes)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ganglion.errors import InputError
 from ganglion.ir.file import write_whole
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
 KINDS = (".svg", ".png", ".pdf")
 MARKERS = "osD^vPX*"
+MEMBERS = "members τ"  # the title of a legend
 INK, GREY, GRID = "#222222", "#777777", "#e4e4e4"
-STYLE = {
+STYLE: dict[Any, Any] = {  # for matplotlib.rc_context
     "font.size": 10,
     "axes.edgecolor": GREY,
     "axes.labelcolor": INK,
@@ -37,6 +39,11 @@ def check_plot(path: str | PathLike[str]) -> None:
     """Raises `InputError` where `path` has another ending than `KINDS`, or matplotlib is not there."""
     if Path(path).suffix.lower() not in KINDS:
         raise InputError(f"cannot draw {path}", hint=f"a plot is a file ending in {', '.join(KINDS)}")
+    check_matplotlib()
+
+
+def check_matplotlib() -> None:
+    """Raises `InputError` where matplotlib is not there."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
@@ -53,61 +60,88 @@ def draw(sweep: Sweep, where: str | PathLike[str] | tuple[Axes, Axes]) -> Figure
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(9.6, 4.2), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
         _panels(sweep, left, right)
         figure.suptitle(f"{sweep.model} on {sweep.target}, {sweep.samples:,} samples", fontsize=11, color=INK)
-        file, kind = io.BytesIO(), Path(where).suffix.lower().removeprefix(".")
-        metadata = {} if kind == "png" else {"Date" if kind == "svg" else "CreationDate": None}
-        figure.savefig(file, format=kind, dpi=160, metadata=metadata)
-    write_whole(Path(where), file.getvalue())
+    write_figure(figure, where)
     return figure
 
 
+def write_figure(figure: Figure, path: str | PathLike[str]) -> Path:
+    """Write `figure` to `path` (.svg, .png or .pdf), whole or not at all; equal figures give equal files.
+
+    Raises `InputError` for another file type, or where the file cannot be written.
+    """
+    check_plot(path)
+    import matplotlib
+
+    file, kind = io.BytesIO(), Path(path).suffix.lower().removeprefix(".")
+    metadata = {} if kind == "png" else {"Date" if kind == "svg" else "CreationDate": None}
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(file, format=kind, dpi=160, metadata=metadata)
+    return write_whole(Path(path), file.getvalue())
+
+
 def _panels(sweep: Sweep, left: Axes, right: Axes) -> None:
+    by_steps(sweep, left)
+    by_operations(sweep, right)
+    right.legend(title=MEMBERS, loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, alignment="left")
+
+
+def by_steps(sweep: Sweep, axes: Axes) -> None:
+    """Accuracy against T."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    _lines(sweep, axes, lambda row: row.steps)
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_locator(FixedLocator(sorted({row.steps for row in sweep.rows if not row.problem})))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.0f}"))
+    axes.set_xlabel("time-steps T")
+    axes.set_ylabel("agreement with the ANN" if sweep.ann_accuracy is None else "accuracy")
+
+
+def by_operations(sweep: Sweep, axes: Axes) -> None:
+    """Accuracy against synaptic operations per sample."""
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
+    _lines(sweep, axes, lambda row: row.operations_per_sample or 0)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(EngFormatter())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("synaptic operations per sample")
+
+
+def _lines(sweep: Sweep, axes: Axes, place: Callable[[Row], float]) -> None:
+    """One line per tau, in the order of T, and the ANN's."""
     from matplotlib import colormaps
-    from matplotlib.ticker import EngFormatter, FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+    from matplotlib.ticker import FuncFormatter
 
     rows = [row for row in sweep.rows if not row.problem]
     members = list(dict.fromkeys(row.members for row in rows))
-    shades = [colormaps["viridis"](0.88 * i / max(len(members) - 1, 1)) for i in range(len(members))]
     for i, tau in enumerate(members):
         line = sorted((row for row in rows if row.members == tau), key=lambda row: row.steps)
-        look = {
-            "color": shades[i],
-            "marker": MARKERS[i % len(MARKERS)],
-            "markersize": 7,
-            "markeredgecolor": "white",
-            "markeredgewidth": 0.8,
-            "linewidth": 1.6,
-            "label": "L" if tau == "levels" else str(tau),
-        }
-        heights = [_height(row) for row in line]
-        left.plot([row.steps for row in line], heights, **look)  # type: ignore[arg-type]
-        right.plot([row.operations_per_sample or 0 for row in line], heights, **look)  # type: ignore[arg-type]
-    measured = sweep.ann_accuracy is not None
-    for axes in (left, right):
-        if sweep.ann_accuracy is not None:
-            label = f"ANN, {100 * sweep.ann_accuracy:.1f} %"
-            axes.axhline(sweep.ann_accuracy, color=GREY, linestyle=(0, (5, 3)), linewidth=1.2, zorder=1, label=label)
-        axes.grid(color=GRID, linewidth=0.8)
-        axes.set_axisbelow(True)
-        axes.tick_params(length=3)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:.3g} %"))
-    steps = sorted({row.steps for row in rows})
-    left.set_xscale("log", base=2)
-    left.xaxis.set_major_locator(FixedLocator(steps))
-    left.xaxis.set_minor_locator(NullLocator())
-    left.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.0f}"))
-    left.set_xlabel("time-steps T")
-    left.set_ylabel("accuracy" if measured else "agreement with the ANN")
-    right.set_xscale("log")
-    right.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    right.xaxis.set_major_formatter(EngFormatter())
-    right.xaxis.set_minor_formatter(NullFormatter())
-    right.set_xlabel("synaptic operations per sample")
-    right.legend(title="members τ", loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, alignment="left")
+        axes.plot(
+            [place(row) for row in line],
+            [_height(row) for row in line],
+            color=colormaps["viridis"](0.88 * i / max(len(members) - 1, 1)),
+            marker=MARKERS[i % len(MARKERS)],
+            markersize=7,
+            markeredgecolor="white",
+            markeredgewidth=0.8,
+            linewidth=1.6,
+            label="L" if tau == "levels" else str(tau),
+        )
+    if sweep.ann_accuracy is not None:
+        label = f"ANN, {100 * sweep.ann_accuracy:.1f} %"
+        axes.axhline(sweep.ann_accuracy, color=GREY, linestyle=(0, (5, 3)), linewidth=1.2, zorder=1, label=label)
+    axes.grid(color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=3)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:.3g} %"))
 
 
 def _height(row: Row) -> float:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganglion.ir.file import write_whole
+from ganglion.ir.html import percent, table
 
 from .settings import Members
 
@@ -89,3 +90,20 @@ class Sweep:
         from .plot import draw
 
         return draw(self, where)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                "L" if row.members == "levels" else str(row.members),
+                str(row.steps),
+                percent(row.accuracy),
+                percent(row.agreement),
+                "" if row.spikes_per_sample is None else f"{row.spikes_per_sample:,.1f}",
+                "" if row.operations_per_sample is None else f"{row.operations_per_sample:,.1f}",
+                row.problem,
+            )
+            for row in self.rows
+        ]
+        ann = "" if self.ann_accuracy is None else f"; the ANN has {percent(self.ann_accuracy)}"
+        head = ("tau", "T", "accuracy", "as the ANN", "spikes / sample", "synaptic operations / sample", "")
+        return table(f"{self.model} on {self.target}: {self.samples} samples{ann}", head, rows, text=0)

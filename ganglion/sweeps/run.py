@@ -20,12 +20,15 @@ from ganglion.version import __version__
 from . import cluster
 from .job import Job, Tell
 from .result import Row, Sweep
-from .settings import Members, Networks, settings_of
+from .settings import Members, Networks, Setting, settings_of
 from .store import Store
 from .task import run_here
 
 if TYPE_CHECKING:
     import onnx
+
+    from ganglion.frontend import Options
+    from ganglion.ir import Array
 
     Model = onnx.ModelProto | str | PathLike[str]
 
@@ -94,14 +97,32 @@ def sweep(
         for_setting(options, steps=setting.steps, members=setting.tau)  # no error in the middle of the work
     kept = None if store is None else Store(Path(store), __version__)
     with ExitStack() as stack:
-        client = None
-        if scheduler is not None:
-            client = stack.enter_context(cluster.connected(scheduler))
-        job = Job(Networks(model, options, chip), settings, x, kept, tell, block)
-        ann = job.reference(model, options)
-        results = run_here(job.tasks(), jobs) if client is None else cluster.run(client, job.tasks(), jobs)
-        for task, result in results:
-            job.take(task, result)
+        client = None if scheduler is None else stack.enter_context(cluster.connected(scheduler))
+        return swept(
+            model, options, settings, chip, x, classes, store=kept, client=client, jobs=jobs, block=block, tell=tell
+        )
+
+
+def swept(
+    model: Model,
+    options: Options,
+    settings: list[Setting],
+    chip: Target,
+    x: Array,
+    classes: Array | None,
+    *,
+    tell: Tell,
+    store: Store | None = None,
+    client: Any = None,
+    jobs: int | None = None,
+    block: int | None = None,
+) -> Sweep:
+    """What `sweep` does once everything is checked; `options` are the front end's."""
+    job = Job(Networks(model, options, chip), settings, x, store, tell, block)
+    ann = job.reference(model, options)
+    results = run_here(job.tasks(), jobs) if client is None else cluster.run(client, job.tasks(), jobs)
+    for task, result in results:
+        job.take(task, result)
     if len(job.problems) == len(settings):
         raise job.problems[settings[0]]
     rows = [

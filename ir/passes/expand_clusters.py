@@ -37,7 +37,7 @@ def cluster_of(op: GroupNeuron) -> list[Op]:
     weights = op.inhibition
     if op.negative is not None and op.excitation is not None:
         members += [_member(op, -j - 1, op.negative[j], inhibition) for j in range(op.takers)]
-        weights = np.concatenate(_alike(weights, -op.excitation))
+        weights = joined(weights, -op.excitation)
     names = tuple(m.name for m in members)
     return [
         *members,
@@ -62,7 +62,8 @@ def _member(op: GroupNeuron, k: int, threshold: Array, inhibition: str) -> Integ
     )
 
 
-def _alike(*tables: Array) -> list[Array]:
-    """Tables (K,) or (K, C), all of the second form where one is."""
+def joined(*tables: Array) -> Array:
+    """Tables (K,) or (K, C) one below the other, all of the second form where one is."""
     channels = max(t.shape[1] if t.ndim > 1 else 0 for t in tables)
-    return [np.repeat(t[:, None], channels, axis=1) if channels and t.ndim == 1 else t for t in tables]
+    wide = [np.repeat(t[:, None], channels, axis=1) if channels and t.ndim == 1 else t for t in tables]
+    return np.concatenate(wide)

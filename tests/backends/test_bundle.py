@@ -217,7 +217,7 @@ def test_a_folder_that_is_no_bundle(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not a Lava bundle"):
         run(tmp_path, np.zeros((1, 2, 3, 4), int))
     (tmp_path / "ganglion.json").write_text('{"ganglion_lava_bundle": 99}')
-    with pytest.raises(InputError, match="is not a Lava bundle of version 1"):
+    with pytest.raises(InputError, match="is not a Lava bundle of version 2"):
         run(tmp_path, np.zeros((1, 2, 3, 4), int))
 
 

@@ -22,6 +22,8 @@ from benchmarks.cases import (
     GROWTH,
     INT8,
     LAVA,
+    LAVA_STOCK,
+    LAVAS,
     LAYER,
     NUMPY,
     PEERS,
@@ -171,7 +173,9 @@ def report() -> dict[str, Any]:
             measured.agreement[case] = dict.fromkeys(engines_of(case), 0.99)
         measured.peaks = dict.fromkeys(engines_of(cases[0]), 321.0)
         if name == BASE:
-            measured.lava, measured.lava_case = {"step_s": 0.04}, Case(BASE, 1, 4)
+            steps = {LAYER: [0.0005, 0.0006, 0.0004], LAVA: [0.04, 0.05, 0.03], LAVA_STOCK: [0.4, 0.6, 0.5]}
+            measured.lava = {"batch": 16, "step_s": steps, "runs": {}}
+            measured.times[Case(BASE, 1, 4)] |= {engine: [4 * s for s in steps[engine]] for engine in LAVAS}
         bench.add(result, name, cases, measured)
     return result
 
@@ -180,9 +184,10 @@ def test_what_is_written_and_printed(report: dict[str, Any], tmp_path: Path) -> 
     bench.write(report, tmp_path)
     rows = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert all(list(row) == KEYS for row in rows)
-    assert [row for row in rows if row["engine"] == LAVA] == [
-        {"network": BASE, "batch": 1, "steps": 4, "members": 4, "engine": LAVA}
-        | {"median_s": 0.16, "ratio": pytest.approx(0.04 / 0.0492)}
+    assert [row for row in rows if row["engine"] in LAVAS] == [
+        {"network": BASE, "batch": 1, "steps": 4, "members": 4, "engine": engine}
+        | {"median_s": pytest.approx(4 * step), "ratio": pytest.approx(step / 0.0492)}
+        for engine, step in ((LAVA, 0.04), (LAVA_STOCK, 0.5))
     ]
     details = json.loads((tmp_path / "details.json").read_text(encoding="utf-8"))
     assert details["networks"][BASE]["peak_mb"][LAYER] == 321
@@ -197,6 +202,11 @@ def test_what_is_written_and_printed(report: dict[str, Any], tmp_path: Path) -> 
     assert ["4", "64", "3149", "6298", "9446", "0.75", "12595", "1.00", "15744", "1.25", "1.7", "2.0"] in cells
     assert ["vgg16_224", "1,234,567", "9.9", "1234", "131", "321", "321", "0.75"] in cells
     assert "layer, growth with members, ms: 1:" in text
+    words = " ".join(text.split())
+    assert (
+        "layer, batch 16: 0.50; Lava with our connections: 40.0, 80 times that; Lava with Lava's own: 500, 1000"
+        in words
+    )
     assert "Missing: x: y" in text
 
 

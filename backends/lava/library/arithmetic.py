@@ -26,7 +26,7 @@ def per_channel(table: object, channels: int) -> np.ndarray:
     array = np.asarray(table, np.int32)
     if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] != channels):
         raise ValueError(f"a table of shape {array.shape} does not fit {channels} channels")
-    return array.reshape(len(array), -1, 1)
+    return array.reshape(len(array), -1, 1) if len(array) else np.zeros((0, 1, 1), np.int32)
 
 
 class Selection:

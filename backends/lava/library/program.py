@@ -47,7 +47,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the command line has to know: the input's shape and range, T, and the highest level."""
+    """What the command line has to know: the input's shape and range, T, the highest level, and the forms there are."""
 
     name: str
     shape: tuple[int, ...]
@@ -55,6 +55,7 @@ class Facts:
     high: int
     steps: int
     depth: int
+    forms: tuple[str, ...] = ("cluster", "graded")
 
 
 class BadInput(Exception):  # noqa: N818
@@ -66,7 +67,7 @@ def main(build: Callable[[np.ndarray], Network], facts: Facts, arguments: Sequen
     parser = argparse.ArgumentParser(description=f"Run the spiking network '{facts.name}' on Lava.")
     parser.add_argument("--input", required=True, type=Path, help="input codes, integers (N, *shape), .npy")
     parser.add_argument("--output", required=True, type=Path, help="the counts (T, N, *shape) by population, .npz")
-    parser.add_argument("--form", choices=sorted(FORMS), default="graded", help="one neuron, or a cluster of members")
+    parser.add_argument("--form", choices=facts.forms, default="graded", help="one neuron, or a cluster of members")
     parser.add_argument("--record", default="all", help="'all', name,name,... or a JSON list of names")
     parser.add_argument("--samples", type=int, help="only the first SAMPLES samples")
     args = parser.parse_args(arguments)

@@ -19,7 +19,7 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from ganglion.backends.lava.library.arithmetic import WindowMaximum, per_channel, per_neuron
-from ganglion.backends.lava.library.model import V_MAX, MembraneModel
+from ganglion.backends.lava.library.model import V_MAX, MembraneModel, check_potential
 from ganglion.backends.lava.library.window import Window
 
 
@@ -32,9 +32,16 @@ class GroupNeuron(AbstractProcess):
         n <- number of k with V >= thresholds[k]
         V <- V - (inhibition[0] + ... + inhibition[n - 1])
 
-    `thresholds` and `inhibition` are integers (tau,) or (tau, C), `bias` is (), (C,) or `shape`, `shape` the
-    population's, channels first. Two models: `GradedModel` here sends n as the payload of one spike;
-    `cluster.ClusterModel` is built of tau members that send binary spikes. Both send the same sum.
+    Where there are members with thresholds `negative`, they take back what fired too early, never more than the spikes
+    S that were sent in this window and not taken back:
+
+        m <- the least of S and the number of j with V < negative[j]
+        V <- V + (excitation[0] + ... + excitation[m - 1]), and n - m is sent
+
+    `thresholds` and `inhibition` are integers (tau,) or (tau, C), `negative` and `excitation` likewise, `bias` is (),
+    (C,) or `shape`, `bias_by_step` (T,) or (T, C) is added beside it, `shape` the population's, channels first. Two
+    models: `GradedModel` here sends n as the payload of one spike; `cluster.ClusterModel` is built of tau members that
+    send binary spikes. Both send the same sum.
     """
 
     def __init__(
@@ -44,20 +51,26 @@ class GroupNeuron(AbstractProcess):
         shape: tuple[int, ...],
         thresholds: object,
         inhibition: object,
+        negative: object = (),
+        excitation: object = (),
         bias: object = 0,
+        bias_by_step: object = (),
         level: int,
         steps: int,
         samples: int,
     ) -> None:
-        table = per_channel(thresholds, shape[0])
+        table, takers = per_channel(thresholds, shape[0]), per_channel(negative, shape[0])
         super().__init__(
             name=name,
             shape=shape,
             thresholds=table,
             inhibition=per_channel(inhibition, shape[0]),
+            negative=takers,
+            excitation=per_channel(excitation, shape[0]),
             bias=per_neuron(bias, shape),
+            bias_by_step=per_channel(bias_by_step, shape[0]),
             window=Window(level, steps, samples),
-            low=0,
+            low=-len(takers),
             high=len(table),
         )
         n = prod(shape)
@@ -128,13 +141,32 @@ class GradedModel(MembraneModel):
     def fire(self, t: int) -> np.ndarray:
         p = self.proc_params
         v = self.v.reshape(p["shape"][0], -1)  # (C, n / C)
+        if len(p["bias_by_step"]):
+            v += p["bias_by_step"][t]
+            check_potential(v)
         count, reset = np.zeros_like(v), np.zeros_like(v)
         for threshold, inhibition in zip(p["thresholds"], p["inhibition"], strict=True):
             fired = v >= threshold
             count += fired
             reset += fired * inhibition
         v -= reset
+        if len(p["negative"]):
+            count -= self.taken_back(v, count, t)
         return count.ravel()
+
+    def taken_back(self, v: np.ndarray, count: np.ndarray, t: int) -> np.ndarray:
+        """How many spikes are taken back of each neuron's, whose potential rises by that."""
+        p = self.proc_params
+        if t == 0:
+            self.sent = np.zeros_like(v)  # and not taken back, in this window
+        below = np.zeros_like(v)
+        for threshold in p["negative"]:
+            below += (v < threshold) & (count == 0)
+        taken: np.ndarray = np.minimum(below, self.sent)
+        for j, excitation in enumerate(p["excitation"]):
+            v += (taken > j) * excitation
+        self.sent += count - taken
+        return taken
 
 
 @implements(proc=MaxPool, protocol=LoihiProtocol)

@@ -1,0 +1,7 @@
+"""python -m ganglion.cli"""
+
+import sys
+
+from . import main
+
+sys.exit(main())

@@ -1,0 +1,32 @@
+"""Accuracy at many T and tau."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from ganglion.errors import InputError
+from ganglion.sweeps import Sweep
+from ganglion.sweeps.plot import MEMBERS, by_operations, by_steps
+
+from .canvas import canvas, title
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+AGAINST = {"steps": by_steps, "operations": by_operations}
+
+
+def sweep(sweep: Sweep, ax: Axes | None = None, *, against: Literal["steps", "operations"] = "steps") -> Axes:
+    """Accuracy against T, or against synaptic operations per sample; one line per tau, the ANN's dashed.
+
+    Without labels the agreement with the ANN takes the accuracy's place. `Sweep.plot` draws both side by side.
+    Raises `InputError` for another word than "steps" or "operations".
+    """
+    if against not in AGAINST:
+        raise InputError(f"cannot draw against '{against}'", hint=" or ".join(AGAINST))
+    with canvas(ax, 5.8, 4.2) as ax:
+        AGAINST[against](sweep, ax)
+        ax.set_ylabel("agreement with the ANN" if sweep.ann_accuracy is None else "accuracy")
+        ax.legend(title=MEMBERS, loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, alignment="left")
+        title(ax, f"{sweep.model} on {sweep.target}, {sweep.samples:,} samples")
+    return ax
