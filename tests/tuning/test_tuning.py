@@ -298,6 +298,26 @@ def test_few_samples_are_enough_and_progress_is_told(model: onnx.ModelProto, x: 
     assert any("optimised for T = 2 on 128 samples" in note for note in net.notes)
 
 
+def test_the_work_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the number of candidates, the values of a channel that they are tried on, and the memory of the samples."""
+    from ganglion.tuning import search, walk
+
+    tried: list[int] = []
+    error = search.Case.error
+    monkeypatch.setattr(search.Case, "error", lambda case, by: (tried.append(len(case.wanted)), error(case, by))[1])
+    graph = qcfs()
+    x = networks.samples(graph, 100)
+    found = tuning.optimise(graph, x, members=1, method=method_of("gn"), steps=2)
+    few = [places for places in tried if places <= search.PLACES]
+    assert max(tried) > search.PLACES  # the first population, checked once more on all values
+    assert 2 * 30 < len(few) <= 2 * search.CANDIDATES + 3
+    assert len(tried) - len(few) <= 3
+    assert Tuning.from_text(found.tuning).samples == 100
+    monkeypatch.setattr(walk, "WALK_BYTES", 8 * walk.AT_ONCE * 2 * 100 * 7)  # populations of 100 neurons, T = 2
+    found = tuning.optimise(graph, x, members=1, method=method_of("gn"), steps=2)
+    assert Tuning.from_text(found.tuning).samples == 7
+
+
 def test_the_method_s_parameters_are_kept() -> None:
     text = methods.to_text(TemporalBias(iterations=2, momentum=0.75))
     assert methods.from_text(text) == TemporalBias(iterations=2, momentum=0.75)
