@@ -38,6 +38,12 @@ def parser() -> argparse.ArgumentParser:
         "--members", type=_members, required=True, metavar="TAU", help="members per Group Neuron, or: levels"
     )
     _compile_options(sub)
+    sub.add_argument(
+        "--optimize",
+        metavar="X.npy",
+        help="samples (N, ...) on which thresholds, initial potentials and biases are optimised for this T and tau "
+        "(not those that accuracy is measured on)",
+    )
     sub.add_argument("--dump-ir", metavar="DIR", help="keep the IR after every pass: text, and a network to inspect")
 
     sub = command("inspect", "show a model or a network, of any stage")
@@ -192,7 +198,7 @@ def check_outputs(a: argparse.Namespace) -> None:
     if a.command == "inspect":
         _check_inspect(a)
     given = vars(a)
-    names = ("model", "net", "source", "input", "labels", "calibration")
+    names = ("model", "net", "source", "input", "labels", "calibration", "optimize")
     inputs = {Path(given[k]).resolve() for k in names if given.get(k)} | {Path(p).resolve() for p in sources(a)}
     taken: dict[Path, str] = {}
     for option in ("output", "json", "csv", "plot", "dump_ir", "store"):

@@ -192,7 +192,7 @@ def compare(
     result = Comparison(len(x), net.readout.name, rates={op.name: 0.0 for op in net.populations})
 
     options, way = options_of(net), methods.from_text(net.method)
-    real = imported_network(model, options, steps=net.steps, members=net.members, method=way)
+    real = imported_network(model, options, steps=net.steps, members=net.members, method=way, tuned=net.tuning)
     if net.source and real.source != net.source:
         warnings.warn(
             f"the network '{net.name}' was not compiled from this model, or the file has changed since",

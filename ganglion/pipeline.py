@@ -2,6 +2,7 @@
 
 import_model   ONNX -> linear ops and staircases                       frontend/ (plain ReLUs: calibrated first)
 compose        one projection per pair of populations                 ir/passes/compose.py
+optimise       thresholds, V(0) and biases, from samples, if asked    ganglion/tuning/
 group          staircase -> Group Neuron of tau members               ir/passes/group.py
 schedule       levels, delays, windows of T steps                     ir/passes/schedule.py
 quantize       the target's integers                                  ir/passes/quantize.py
@@ -21,12 +22,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ganglion import targets
+from ganglion import targets, tuning
 from ganglion.errors import CompileError, InputError
 from ganglion.ir import Array, Graph, Stage, passes
 from ganglion.ir.exact import Kernel
 from ganglion.ir.file import load, save
-from ganglion.methods import Method, method_of, to_text
+from ganglion.methods import Method, method_of
 from ganglion.samples import samples_of
 from ganglion.simulator import Loops, Run
 from ganglion.simulator import simulate as run_simulator
@@ -87,8 +88,10 @@ def compile(
     drop: Sequence[str] = (),
     output: str | None = None,
     method: str | Method = "gn",
+    optimize: Any = None,
     watch: Callable[[str, Graph], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    optimize_progress: Callable[[int, int], None] | None = None,
 ) -> Graph:
     """The spiking network that computes what `model` computes.
 
@@ -112,8 +115,12 @@ def compile(
     drop         op types of nodes to leave out, such as ("LRN",); what that costs is the user's to measure
     output       which output to compile, where the model has several
     method       how activations become populations: a name in `ganglion.methods`, or a `Method` with its parameters
+    optimize     samples (N, *shape), as the model takes them, on which thresholds, initial potentials and biases are
+                 optimised for this T, tau and method, after training: layer by layer, so that the spikes of a window
+                 come closest to the source's activations (`ganglion.tuning`); some methods need it
     watch        called with (name of the pass, graph) after every pass
     progress     called with (done, all) calibration samples
+    optimize_progress  called with (done, all) populations
 
     At T = 1 and tau = the activations' levels, the network before quantisation computes the model exactly.
     Raises `CompileError`, naming the nodes, where the model cannot be compiled, and `InputError` for
@@ -122,6 +129,12 @@ def compile(
     steps, tau = whole("steps", steps), 0 if members == "levels" else whole("members", members)
     chip, way = chip_of(target), method_of(method)
     tau = way.checked_members(tau)
+    samples = None
+    if optimize is not None:
+        seen = None if calibration is None else samples_of(calibration)
+        samples = tuning.checked_samples(samples_of(optimize), seen)
+    elif way.calibrated:
+        raise tuning.needs_samples(way)
     options = import_options(
         input_range=input_range,
         input_step=input_step,
@@ -134,7 +147,13 @@ def compile(
         progress=progress,
     )
     options = for_setting(options, steps=steps, members=tau and way.levels(tau))
-    return imported_network(model, options, steps=steps, members=tau, target=chip, method=way, watch=watch)
+    path: list[passes.Pass] = [passes.compose]
+    if samples is not None:
+        told = optimize_progress
+        path.append(partial(tuning.optimise, samples=samples, members=tau, method=way, steps=steps, progress=told))
+    path += spiking(steps=steps, members=tau, target=chip, method=way)
+    # not kept in a variable: the weights of every stage may be gigabytes
+    return passes.run(imported(model, options), path, watch=watch)
 
 
 def import_options(
@@ -213,12 +232,14 @@ def imported_network(
     members: int,
     target: targets.Target | None = None,
     method: Method | None = None,
-    watch: Callable[[str, Graph], None] | None = None,
+    tuned: str = "",
 ) -> Graph:
-    """What `compile` does, with the front end's options; `members` = 0 takes each activation's own levels."""
+    """What `compile` does, with the front end's options; `members` = 0 takes each activation's own levels.
+
+    `tuned` is the record of what was optimised (`Graph.tuning`).
+    """
     path = [passes.compose, *spiking(steps=steps, members=members, target=target, method=method)]
-    # not kept in a variable: the weights of every stage may be gigabytes
-    return passes.run(imported(model, options), path, watch=watch)
+    return passes.run(replace(imported(model, options), tuning=tuned), path)
 
 
 def imported(model: onnx.ModelProto | str | PathLike[str], options: Options) -> Graph:
@@ -231,11 +252,9 @@ def imported(model: onnx.ModelProto | str | PathLike[str], options: Options) -> 
 def spiking(
     *, steps: int, members: int, target: targets.Target | None, method: Method | None = None
 ) -> list[passes.Pass]:
-    """The passes behind `compose`: those that depend on T and tau, and on the method."""
-    way = method or method_of("gn")
-    grouped = partial(passes.group, members=members, neuron=partial(way.neuron, steps=steps), method=to_text(way))
+    """The passes behind `compose`: those that depend on T and tau, on the method, and on what was optimised."""
     path: list[passes.Pass] = [
-        grouped,
+        partial(tuning.group, members=members, method=method or method_of("gn"), steps=steps),
         partial(passes.schedule, steps=steps, max_delay=None if target is None else target.max_delay),
     ]
     return path if target is None else [*path, partial(passes.quantize, target=target), passes.choose_kernels]

@@ -33,7 +33,7 @@ VERSION = 3
 ONNX_OPSET = 18
 IR_VERSION = 10  # what onnx 1.17 and onnxruntime 1.20 read
 KEY = "ganglion.network"  # metadata: the fields of the graph as JSON
-FIELDS = ("name", "steps", "members", "target", "source", "recipe", "method")
+FIELDS = ("name", "steps", "members", "target", "source", "recipe", "method", "tuning")
 LIMIT = 2**31 - 2**20  # protobuf's
 MARK = "#"  # ends the name of an array that is also an op's
 

@@ -47,7 +47,8 @@ class Graph:
     the window's length, 0 before scheduling. `members` is tau as asked for (0: each activation's levels).
     `target` names the hardware whose integer formats the network has; `source` is the checksum of its
     model, `recipe` how it was read: dropped nodes, calibration (the front end's own text), `method` by which conversion
-    method it spikes (`ganglion.methods`' own text). `notes` are what the passes want the user to know.
+    method it spikes (`ganglion.methods`' own text), `tuning` what was optimised after training (`ganglion.tuning`'s own
+    text). `notes` are what the passes want the user to know.
     """
 
     ops: tuple[Op, ...]
@@ -59,6 +60,7 @@ class Graph:
     source: str = ""
     recipe: str = ""
     method: str = ""
+    tuning: str = ""
     notes: tuple[str, ...] = ()
     _index: dict[str, Op] = field(init=False, repr=False)
     _types: dict[str, Type] = field(init=False, repr=False)

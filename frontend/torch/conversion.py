@@ -30,6 +30,7 @@ class Conversion:
 
     levels: int
     max_pool: MaxPool
+    noise: float = 0.0
     done: dict[nn.Module, nn.Module] = field(default_factory=dict)
     created: set[nn.Module] = field(default_factory=set)
     in_place: set[nn.Module] = field(default_factory=set)
@@ -37,7 +38,7 @@ class Conversion:
 
     def activation(self, like: nn.Module, *, clip: float | None = None, in_place: bool = False) -> QCFS:
         """A new QCFS in the mode (train, eval) of `like`; `clip` is where the ReLU clipped."""
-        qcfs = QCFS(self.levels, clip)
+        qcfs = QCFS(self.levels, clip, self.noise)
         qcfs.train(like.training)
         self.created.add(qcfs)
         if in_place:

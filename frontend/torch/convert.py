@@ -19,7 +19,7 @@ ACTIVATIONS = "torch.nn.modules.activation"
 NONLINEAR = (ACTIVATIONS, "torch.nn.modules.rnn", "torch.nn.modules.transformer")
 
 
-def convert(model: nn.Module, levels: int, max_pool: MaxPool = "keep") -> nn.Module:
+def convert(model: nn.Module, levels: int, max_pool: MaxPool = "keep", noise: float = 0.0) -> nn.Module:
     """A copy of `model` in which every ReLU is a QCFS of `levels` levels; `model` itself is left as it was.
 
     Found are nn.ReLU, F.relu, torch.relu, Tensor.relu and their in-place forms, and the clipped ReLUs nn.ReLU6,
@@ -36,14 +36,16 @@ def convert(model: nn.Module, levels: int, max_pool: MaxPool = "keep") -> nn.Mod
     max pool, as the converted networks in the literature have; "keep" leaves max pools, which cannot be
     compiled, where they are.
 
+    `noise`: what every QCFS adds in training, in steps (NQ, arXiv 2404.17456; see `QCFS`).
+
     Errors: `CompileError`, with the module's name, for another activation (LeakyReLU, GELU, Sigmoid, ...), for a
     forward method that torch.fx cannot follow (control flow that depends on data), and for a max pool that has
     no average pool of the same geometry (dilated, with indices, adaptive).
     """
     if max_pool not in ("keep", "average"):
         raise InputError(f"max_pool is 'keep' or 'average', not {max_pool!r}")
-    QCFS(levels)  # complains about unusable levels before any work
-    return _convert(Conversion(levels=levels, max_pool=max_pool), copy.deepcopy(model), "")
+    QCFS(levels, noise=noise)  # complains about unusable levels or noise before any work
+    return _convert(Conversion(levels=levels, max_pool=max_pool, noise=noise), copy.deepcopy(model), "")
 
 
 def _convert(conversion: Conversion, module: nn.Module, path: str) -> nn.Module:

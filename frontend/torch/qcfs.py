@@ -31,23 +31,39 @@ class QCFS(nn.Module):
     theta stays positive: in training mode, before it is used, a threshold that the optimiser has pushed below
     `SMALLEST_THRESHOLD` is set to it (a projection; its gradient is not changed, so that it can grow again).
 
-    Errors: `InputError` if levels is no positive integer, or the threshold not positive and finite.
+    noise: in training mode a sample of the normal distribution with mean 0 and standard deviation noise * s is added to
+    every output (NQ: Huang et al., "Converting high-performance and low-latency SNNs through explicit modeling of
+    residual error in ANNs", arXiv 2404.17456, whose sigma is noise * s). It stands for the spikes more or fewer that a
+    population sends where its input is uneven, so that the network learns to bear them; plain neurons run it
+    afterwards. No gradient goes through it. In eval mode, and with the default 0, there is none.
+
+    Errors: `InputError` if levels is no positive integer, the threshold not positive and finite, or the noise negative
+    or not finite.
     """
 
-    def __init__(self, levels: int, threshold: float | None = None) -> None:
+    def __init__(self, levels: int, threshold: float | None = None, noise: float = 0.0) -> None:
         super().__init__()
         if isinstance(levels, bool) or not isinstance(levels, int) or levels < 1:
             raise InputError(f"QCFS needs a positive number of levels, not {levels!r}")
         start = float(levels if threshold is None else threshold)
         if not (math.isfinite(start) and start > 0):
             raise InputError(f"QCFS needs a positive, finite threshold, not {threshold!r}")
+        if not (math.isfinite(noise) and noise >= 0):
+            raise InputError(f"QCFS needs noise of a standard deviation of at least 0 steps, not {noise!r}")
         self.levels = levels
+        self.noise = float(noise)
         self.threshold = nn.Parameter(torch.tensor(start))
 
     def forward(self, x: Tensor) -> Tensor:
         if self.training:
             # not clamp_(): a module called twice in one forward pass would invalidate its own first gradient
             self.threshold.data.clamp_(min=SMALLEST_THRESHOLD)
+        y = self._staircase(x)
+        if self.training and self.noise and not torch.compiler.is_exporting():
+            y = y + torch.randn_like(y) * (self.noise * self.threshold.detach() / self.levels)
+        return y
+
+    def _staircase(self, x: Tensor) -> Tensor:
         if not torch.is_grad_enabled() or torch.compiler.is_exporting():
             step = self.threshold / self.levels
             return torch.clamp(torch.floor(x / step + 0.5), 0, self.levels) * step
@@ -55,7 +71,8 @@ class QCFS(nn.Module):
         return y
 
     def extra_repr(self) -> str:
-        return f"levels={self.levels}, threshold={self.threshold.item():g}"
+        noise = f", noise={self.noise:g}" if self.noise else ""
+        return f"levels={self.levels}, threshold={self.threshold.item():g}{noise}"
 
 
 class _StraightThrough(torch.autograd.Function):

@@ -26,6 +26,7 @@ from ganglion.inspection import (
 from ganglion.ir import dims
 from ganglion.ir.file import write_whole
 from ganglion.samples import array
+from ganglion.tuning import Tuning
 
 from .console import DONE, NO, give, out, progress
 
@@ -52,10 +53,19 @@ def compile_(a: argparse.Namespace) -> int:
     watch = Dump(a.dump_ir) if a.dump_ir else None
     options = compile_options(a)
     with progress() as bar:
-        told = bar("calibration") if a.calibration else None
-        net = ganglion.compile(a.model, steps=a.steps, members=a.members, watch=watch, progress=told, **options)
+        net = ganglion.compile(
+            a.model,
+            steps=a.steps,
+            members=a.members,
+            optimize=array(a.optimize, "samples to optimise on") if a.optimize else None,
+            watch=watch,
+            progress=bar("calibration") if a.calibration else None,
+            optimize_progress=bar("optimising") if a.optimize else None,
+            **options,
+        )
         ganglion.save(net, a.output)
     seconds = time.perf_counter() - start
+    tuning = Tuning.from_text(net.tuning)
     table = Table("population", "kind", "shape", "level", "membrane")
     table.title = f"{escape(net.name)} for {net.target}: T = {net.steps}"
     for op in net.of(ganglion.ir.Membrane):
@@ -71,11 +81,14 @@ def compile_(a: argparse.Namespace) -> int:
         "steps": net.steps,
         "members": net.members,
         "target": net.target,
+        "optimized": {name: {"before": c.before, "after": c.after} for name, c in tuning.corrections.items()},
         "notes": list(net.notes),
         "seconds": round(seconds, 3),
     }
     give(a, summary, table)
     if a.json != "-":
+        if tuning.corrections:
+            out.print(_optimised_table(tuning))
         for note in net.notes:
             out.print(f"[yellow]note[/]: {escape(note)}", soft_wrap=True)
         out.print(
@@ -83,6 +96,16 @@ def compile_(a: argparse.Namespace) -> int:
             soft_wrap=True,
         )
     return DONE
+
+
+def _optimised_table(tuning: Tuning) -> Table:
+    table = Table("population", title=f"relative error against the source, {tuning.samples} samples")
+    for heading in ("as compiled", "optimised", "threshold"):
+        table.add_column(heading, justify="right")
+    for name, c in tuning.corrections.items():
+        threshold = f"x {c.scale:g}" if c.scale != 1 else ""
+        table.add_row(escape(name), f"{100 * c.before:.1f} %", f"{100 * c.after:.1f} %", threshold)
+    return table
 
 
 def compile_options(a: argparse.Namespace) -> dict[str, Any]:

@@ -33,10 +33,10 @@ from ganglion.ir import (
 from ganglion.ir.fingerprint import fingerprint
 from ganglion.ir.verify import paths_are_balanced
 from ganglion.pipeline import chip_of, imported, options_of, spiking
+from ganglion.simulator.values import as_in_model, quantised, unlimited
 
 from .meaning import Meaning, meanings_of
 from .networks import Network, Recording, SourceRung, SpikingRung, ValueRung
-from .values import as_in_model, quantised, unlimited
 
 if TYPE_CHECKING:
     import onnx
@@ -74,8 +74,9 @@ def build(
     chip = known_target(net, target)
     composed = passes.run(imported(model, options), [passes.compose])
     way = methods.from_text(net.method)
-    real = passes.run(composed, spiking(steps=net.steps, members=net.members, target=None, method=way))
-    again = passes.run(composed, spiking(steps=net.steps, members=net.members, target=chip, method=way))
+    tuned = replace(composed, tuning=net.tuning)
+    real = passes.run(tuned, spiking(steps=net.steps, members=net.members, target=None, method=way))
+    again = passes.run(tuned, spiking(steps=net.steps, members=net.members, target=chip, method=way))
     opened = frontend.OpenedModel(model, options)
     meanings = meanings_of(composed, net, opened)
     free, changed = _headroom(net, chip), fingerprint(again) != fingerprint(net)

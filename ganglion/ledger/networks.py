@@ -13,9 +13,9 @@ import numpy as np
 from ganglion.errors import GanglionWarning
 from ganglion.ir import Array, Graph
 from ganglion.simulator import simulate
+from ganglion.simulator.values import Activation, ValueNetwork
 
 from .meaning import Meanings
-from .values import Activation, ValueNetwork
 
 if TYPE_CHECKING:
     from ganglion.frontend import OpenedModel, Source

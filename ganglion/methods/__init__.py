@@ -6,6 +6,7 @@ deng_gu.py          threshold balancing with a bias of theta / (2T)
 signed_gn.py        Group Neurons that take spikes back
 signed_if.py        SNM and DCGS: integrate-and-fire with negative spikes
 dual_threshold.py   a positive and a negative threshold
+ftbc.py             a bias at each step, from samples
 h_mt.py             thresholds that are powers of two
 """
 
@@ -19,6 +20,7 @@ from ganglion.errors import InputError
 from .base import Method
 from .deng_gu import DengGu
 from .dual_threshold import DualThreshold
+from .ftbc import TemporalBias
 from .gn import GroupNeurons, IntegrateAndFire
 from .h_mt import MultiThreshold
 from .signed_gn import SignedGroupNeurons
@@ -28,7 +30,7 @@ METHODS: dict[str, type[Method]] = {
     method.name: method
     for method in (
         *(GroupNeurons, IntegrateAndFire, DengGu, SignedGroupNeurons),
-        *(DualThreshold, SignedIntegrateAndFire, NegativeSpikes, MultiThreshold),
+        *(DualThreshold, SignedIntegrateAndFire, NegativeSpikes, MultiThreshold, TemporalBias),
     )
 }
 
@@ -69,6 +71,7 @@ __all__ = [
     "NegativeSpikes",
     "SignedGroupNeurons",
     "SignedIntegrateAndFire",
+    "TemporalBias",
     "from_text",
     "method_of",
     "to_text",

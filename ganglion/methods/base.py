@@ -24,6 +24,7 @@ class Method(ABC):
     kind         the neuron, in a few words
     cluster      whether the population has a form of explicit members (`expand_clusters`)
     one_member   whether tau is 1 by definition
+    calibrated   whether samples are needed to correct its populations after training (`ganglion.tuning`)
     calibration  how a plain ReLU gets its theta, unless the user says it otherwise
     """
 
@@ -33,6 +34,7 @@ class Method(ABC):
     training: ClassVar[bool] = False
     cluster: ClassVar[bool] = True
     one_member: ClassVar[bool] = False
+    calibrated: ClassVar[bool] = False
     calibration: ClassVar[Calibration] = "mse"
 
     @abstractmethod

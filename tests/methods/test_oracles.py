@@ -133,7 +133,8 @@ ORACLES: dict[str, Neuron] = {
 
 
 def test_every_method_has_an_oracle() -> None:
-    assert ORACLES.keys() == METHODS.keys()
+    needs_samples = {name for name, method in METHODS.items() if method.calibrated}  # tests/tuning has theirs
+    assert ORACLES.keys() == METHODS.keys() - needs_samples
 
 
 @pytest.mark.parametrize("name", ORACLES)

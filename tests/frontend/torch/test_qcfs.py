@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -12,7 +14,7 @@ torch = pytest.importorskip("torch")
 from torch import Tensor, nn  # noqa: E402
 
 from ganglion.errors import InputError  # noqa: E402
-from ganglion.frontend.torch import QCFS  # noqa: E402
+from ganglion.frontend.torch import QCFS, convert, export  # noqa: E402
 from ganglion.frontend.torch.qcfs import SMALLEST_THRESHOLD  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -140,3 +142,47 @@ def test_unusable_threshold(threshold: float) -> None:
 
 def test_repr_says_levels_and_threshold() -> None:
     assert repr(QCFS(4, 0.5)) == "QCFS(levels=4, threshold=0.5)"
+
+
+def test_noise_is_there_in_training_only_and_of_the_standard_deviation_asked_for() -> None:
+    plain, noisy = QCFS(4, 2.0), QCFS(4, 2.0, noise=0.3)
+    x = torch.randn(40_000, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(1)
+    added = (noisy.train()(x) - plain(x)).detach()
+    assert abs(added.mean().item()) < 0.003
+    assert added.std().item() == pytest.approx(0.3 * 0.5, rel=0.02)  # steps of theta / levels = 1/2
+    torch.manual_seed(1)
+    assert torch.equal((noisy(x) - plain(x)).detach(), added)
+    with torch.no_grad():
+        assert not torch.equal(noisy(x), plain(x))
+    assert torch.equal(noisy.eval()(x), plain(x))
+    assert torch.equal(QCFS(4, 2.0).train()(x), plain(x))
+    assert repr(noisy) == "QCFS(levels=4, threshold=2, noise=0.3)"
+
+
+def test_noise_changes_no_gradient() -> None:
+    gradients = []
+    for noise in (0.0, 0.5):
+        qcfs = QCFS(4, 1.3, noise)
+        x = torch.linspace(-1, 2, 50, requires_grad=True)
+        qcfs(x).sum().backward()
+        assert x.grad is not None
+        assert qcfs.threshold.grad is not None
+        gradients.append((x.grad.clone(), qcfs.threshold.grad.clone()))
+    assert torch.equal(gradients[0][0], gradients[1][0])
+    assert torch.equal(gradients[0][1], gradients[1][1])
+
+
+@pytest.mark.parametrize("noise", [-0.1, float("nan"), float("inf")])
+def test_noise_that_cannot_be(noise: float) -> None:
+    with pytest.raises(InputError, match="at least 0 steps"):
+        QCFS(4, noise=noise)
+
+
+def test_convert_passes_noise_on_and_export_leaves_it_out(tmp_path: Path) -> None:
+    model = convert(nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 4), nn.ReLU6()), levels=4, noise=0.25)
+    assert [m.noise for m in model.modules() if isinstance(m, QCFS)] == [0.25, 0.25]
+    export(model.train(), torch.rand(2, 3), tmp_path / "m.onnx", dynamo=False)
+    assert not [n.op_type for n in onnx.load(tmp_path / "m.onnx").graph.node if n.op_type.startswith("Random")]
+    with pytest.raises(InputError, match="at least 0 steps"):
+        convert(model, levels=4, noise=-1)

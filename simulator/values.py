@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 import numpy as np
 
 from ganglion.ir import Array, Graph, MaxPool, Projection, Readout, Shape, Staircase, linear, per_channel
-from ganglion.simulator import arithmetic
+
+from . import arithmetic
 
 Activation = Callable[[Staircase, Array, Shape], Array]  # (op, what arrives (N, *shape), shape) -> y
 
@@ -41,6 +42,22 @@ def unlimited(op: Staircase, v: Array, shape: Shape) -> Array:
     return np.clip(v, 0, op.step * op.levels)
 
 
+def arriving(graph: Graph, op: Staircase | MaxPool | Readout, values: Mapping[str, Array]) -> Array:
+    """What arrives at `op` of a composed network, its bias included, (N, *shape), where its sources have `values`."""
+    total = 0
+    for p in (graph[name] for name in op.inputs):
+        assert isinstance(p, Projection)
+        total = total + linear.apply(p, values[p.inputs[0]], p.weight)  # type: ignore[assignment]
+    bias = 0 if op.bias is None else per_channel(op.bias, graph.typeof(op.inputs[0]).shape)
+    return np.asarray(total + bias)
+
+
+def last_readers(graph: Graph) -> dict[str, str]:
+    """By what populations read, the last of them that does."""
+    membranes = [op for op in graph.ops if not isinstance(op, Projection)]
+    return {graph[p].inputs[0]: op.name for op in membranes for p in op.inputs}
+
+
 class ValueNetwork:
     """A composed network whose populations compute `activation`, in float64."""
 
@@ -56,18 +73,16 @@ class ValueNetwork:
         source = self.graph.input
         codes = source.encode(x)[0] if source.saturate else source.real_codes(x)
         values = {source.name: codes * source.scale}
-        last = {
-            name: op.name for op in self.graph.ops if not isinstance(op, Projection) for name in self._reads(op.name)
-        }
+        last = last_readers(self.graph)
         kept: dict[str, Array] = {}
         logits = np.zeros(0)
         for op in self.graph.ops:
             if isinstance(op, Readout):
-                logits = self._arriving(op, values)
+                logits = arriving(self.graph, op, values)
                 logits = logits.reshape(len(x), *(op.shape or logits.shape[1:]))
             elif isinstance(op, (Staircase, MaxPool)):
                 if op.name in record or op.name not in given:
-                    v = self._arriving(op, values)
+                    v = arriving(self.graph, op, values)
                     y = self._y(op, v)
                     if op.name in record:
                         kept[op.name] = y
@@ -77,17 +92,6 @@ class ValueNetwork:
             for name in [n for n, reader in last.items() if reader == op.name]:
                 values.pop(name, None)
         return kept, logits
-
-    def _reads(self, name: str) -> list[str]:
-        return [self.graph[p].inputs[0] for p in self.graph[name].inputs]
-
-    def _arriving(self, op: Staircase | MaxPool | Readout, values: Mapping[str, Array]) -> Array:
-        total = 0
-        for p in (self.graph[name] for name in op.inputs):
-            assert isinstance(p, Projection)
-            total = total + linear.apply(p, values[p.inputs[0]], p.weight)  # type: ignore[assignment]
-        bias = 0 if op.bias is None else per_channel(op.bias, self.graph.typeof(op.inputs[0]).shape)
-        return np.asarray(total + bias)
 
     def _y(self, op: Staircase | MaxPool, v: Array) -> Array:
         shape = self.graph.typeof(op.name).shape
