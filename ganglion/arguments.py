@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ganglion.errors import InputError
+from ganglion.methods import METHODS
 from ganglion.version import __version__
 
 
@@ -79,15 +80,21 @@ def parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--target", metavar="FILE.toml", help="for --ledger: the target of your own it was compiled for")
 
-    sub = command("sweep", "accuracy, spikes and synaptic operations of a model at many T and tau")
+    sub = command("sweep", "accuracy, spikes and synaptic operations of a model at many T and tau, by several methods")
     sub.add_argument("model", metavar="MODEL.onnx")
     sub.add_argument("--steps", type=_list, default=(1, 2, 4, 8), metavar="T,T,...", help="(default: 1,2,4,8)")
     sub.add_argument(
         "--members",
         type=_list,
-        default=(1, 2, 4, 8),
         metavar="TAU,...",
-        help="members per Group Neuron; one may be: levels (default: 1,2,4,8)",
+        help="members per neuron; one may be: levels (default: 1,2,4,8, for h-mt 4,8; methods of one member run with 1)",
+    )
+    sub.add_argument(
+        "--methods",
+        type=_methods,
+        default=("gn",),
+        metavar="METHOD,...",
+        help=f"conversion methods: {', '.join(METHODS)}, or: all (default: gn)",
     )
     _sample_options(sub)
     _compile_options(sub)
@@ -151,6 +158,14 @@ def _list(text: str) -> tuple[int | str, ...]:
     if wrong:
         raise argparse.ArgumentTypeError(f"'{text}': '{wrong[0]}' is not a whole number; write 1,2,4")
     return tuple(word if word == "levels" else int(word) for word in words)
+
+
+def _methods(text: str) -> tuple[str, ...]:
+    words = tuple(METHODS) if text == "all" else tuple(word.strip() for word in text.split(","))
+    wrong = [word for word in words if word not in METHODS]
+    if wrong:
+        raise argparse.ArgumentTypeError(f"there is no method '{wrong[0]}'; there are {', '.join(METHODS)}, and: all")
+    return words
 
 
 def _positive(text: str) -> int:

@@ -171,8 +171,16 @@ def import_options(
     )
 
 
-def for_setting(options: Options, *, steps: int, members: int) -> Options:
-    """`options` whose calibration, if any, is for T = `steps` and tau = `members`."""
+def for_setting(
+    options: Options,
+    *,
+    steps: int,
+    members: int,
+    calibration_method: Literal["mse", "percentile", "max"] | None = None,
+) -> Options:
+    """`options` whose calibration, if any, is for T = `steps` and tau = `members`, and of that method where it is
+    given.
+    """
     from ganglion import frontend
 
     if not isinstance(options.calibration, frontend.Calibration):
@@ -182,8 +190,9 @@ def for_setting(options: Options, *, steps: int, members: int) -> Options:
             'members="levels" takes the levels that trained activations have; a calibration chooses them',
             hint="give a number of members",
         )
-    within = steps if options.calibration.method == "mse" else 1  # no other method looks at the steps
-    return replace(options, calibration=replace(options.calibration, levels=members, steps=within))
+    chosen = calibration_method or options.calibration.method
+    within = steps if chosen == "mse" else 1  # no other method looks at the steps
+    return replace(options, calibration=replace(options.calibration, levels=members, steps=within, method=chosen))
 
 
 def chip_of(target: str | PathLike[str] | targets.Target | None) -> targets.Target | None:

@@ -24,6 +24,7 @@ class Method(ABC):
     kind         the neuron, in a few words
     cluster      whether the population has a form of explicit members (`expand_clusters`)
     one_member   whether tau is 1 by definition
+    usual        tau at which it is compared with others, unless the user says it otherwise
     calibration  how a plain ReLU gets its theta, unless the user says it otherwise
     """
 
@@ -33,6 +34,7 @@ class Method(ABC):
     training: ClassVar[bool] = False
     cluster: ClassVar[bool] = True
     one_member: ClassVar[bool] = False
+    usual: ClassVar[tuple[int, ...]] = (1, 2, 4, 8)
     calibration: ClassVar[Calibration] = "mse"
 
     @abstractmethod

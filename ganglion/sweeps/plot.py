@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ganglion.errors import InputError
 from ganglion.ir.file import write_whole
 
 from .result import Row, Sweep
+from .settings import Members
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 KINDS = (".svg", ".png", ".pdf")
 MARKERS = "osD^vPX*"
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c6d31", "#56b4e9", "#e69f00", "#555555")  # of methods
+DASHES = ("solid", (0, (4, 1)), (0, (2, 1)), (0, (1, 1)))  # of tau, beside its marker
 INK, GREY, GRID = "#222222", "#777777", "#e4e4e4"
 STYLE = {
     "font.size": 10,
@@ -66,23 +70,13 @@ def draw(sweep: Sweep, where: str | PathLike[str] | tuple[Axes, Axes]) -> Figure
 
 
 def _panels(sweep: Sweep, left: Axes, right: Axes) -> None:
-    from matplotlib import colormaps
     from matplotlib.ticker import EngFormatter, FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
     rows = [row for row in sweep.rows if not row.problem]
-    members = list(dict.fromkeys(row.members for row in rows))
-    shades = [colormaps["viridis"](0.88 * i / max(len(members) - 1, 1)) for i in range(len(members))]
-    for i, tau in enumerate(members):
-        line = sorted((row for row in rows if row.members == tau), key=lambda row: row.steps)
-        look = {
-            "color": shades[i],
-            "marker": MARKERS[i % len(MARKERS)],
-            "markersize": 7,
-            "markeredgecolor": "white",
-            "markeredgewidth": 0.8,
-            "linewidth": 1.6,
-            "label": "L" if tau == "levels" else str(tau),
-        }
+    looks, title = _looks(rows)
+    for (method, tau), own in looks.items():
+        line = sorted((row for row in rows if (row.method, row.members) == (method, tau)), key=lambda row: row.steps)
+        look = {"markersize": 7, "markeredgecolor": "white", "markeredgewidth": 0.8, "linewidth": 1.6, **own}
         heights = [_height(row) for row in line]
         left.plot([row.steps for row in line], heights, **look)  # type: ignore[arg-type]
         right.plot([row.operations_per_sample or 0 for row in line], heights, **look)  # type: ignore[arg-type]
@@ -107,7 +101,27 @@ def _panels(sweep: Sweep, left: Axes, right: Axes) -> None:
     right.xaxis.set_major_formatter(EngFormatter())
     right.xaxis.set_minor_formatter(NullFormatter())
     right.set_xlabel("synaptic operations per sample")
-    right.legend(title="members τ", loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, alignment="left")
+    right.legend(title=title, loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, alignment="left")
+
+
+def _looks(rows: Sequence[Row]) -> tuple[dict[tuple[str, Members], dict[str, Any]], str]:
+    """How the line of every method and tau looks, and the legend's title: a colour per tau, or, where there are several
+    methods, per method, and the marker tells tau.
+    """
+    from matplotlib import colormaps
+
+    lines = list(dict.fromkeys((row.method, row.members) for row in rows))
+    methods, members = list(dict.fromkeys(m for m, _ in lines)), list(dict.fromkeys(tau for _, tau in lines))
+    looks: dict[tuple[str, Members], dict[str, Any]] = {}
+    for method, tau in lines:
+        i, j, name = members.index(tau), methods.index(method), "L" if tau == "levels" else str(tau)
+        looks[method, tau] = {"marker": MARKERS[i % len(MARKERS)]}
+        if len(methods) == 1:
+            looks[method, tau] |= {"color": colormaps["viridis"](0.88 * i / max(len(members) - 1, 1)), "label": name}
+        else:
+            looks[method, tau] |= {"color": COLOURS[j % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)]}
+            looks[method, tau] |= {"label": f"{method}, {name}"}
+    return looks, "members τ" if len(methods) == 1 else "method, τ"
 
 
 def _height(row: Row) -> float:
