@@ -87,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
         "--members",
         type=_list,
         metavar="TAU,...",
-        help="members per neuron; one may be: levels (default: 1,2,4,8, for h-mt 4,8; methods of one member run with 1)",
+        help="members per neuron; one may be: levels (default: 1,2,4,8; of h-mt 4,8; some methods have one member)",
     )
     sub.add_argument(
         "--methods",

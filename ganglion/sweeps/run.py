@@ -67,10 +67,10 @@ def sweep(
     block      samples in a block; by default seconds of work
     progress   called with (what, done, all)
 
-    The other options are those of `compile`. Without a `calibration_method` every method calibrates as is its own way. A
-    network is simulated once for all settings in which it is the same bit
-    by bit: with a constant input and membranes that begin at 0, the first steps of a window are a shorter window. A
-    setting that `target` cannot hold becomes a row with a `problem`.
+    The other options are those of `compile`. Without a `calibration_method` every method calibrates in its own way. A
+    network is simulated once for all settings in which it is the same bit by bit, whatever their methods: with a
+    constant input and membranes that begin at 0, the first steps of a window are a shorter window. A setting that
+    `target` cannot hold becomes a row with a `problem`.
 
     Raises `CompileError` where the model cannot be compiled at all, `InputError` for unusable options or arrays,
     `EngineError` where the cluster is missing or fails.

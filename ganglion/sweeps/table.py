@@ -16,15 +16,8 @@ def table_of(sweep: Sweep) -> Table:
     ann = "" if sweep.ann_accuracy is None else f"; the ANN has {100 * sweep.ann_accuracy:.2f} %"
     table = Table(title=f"{escape(sweep.model)} on {escape(sweep.target)}: {sweep.samples} samples{ann}")
     table.add_column("method", vertical="bottom")
-    for heading in (
-        "tau",
-        "members\nin all",
-        "T",
-        "accuracy",
-        "as the ANN",
-        "spikes\n/ sample",
-        "operations\n/ sample",
-    ):
+    figures = ("accuracy", "as the ANN", "spikes\n/ sample", "operations\n/ sample")
+    for heading in ("tau", "members\nin all", "T", *figures):
         table.add_column(heading, justify="right", vertical="bottom")
     table.add_column("seconds", justify="right", vertical="bottom")
     before: tuple[str, Members] | None = None
@@ -38,9 +31,9 @@ def table_of(sweep: Sweep) -> Table:
             table.add_row(*setting, "[red]does not fit[/]", "", "", "", "")
             continue
         seconds = f"{row.seconds:.1f}" if row.run_steps == row.steps else f"[dim]in T = {row.run_steps}[/]"
-        figures = (row.spikes_per_sample, row.operations_per_sample)
         shares = (row.accuracy, row.agreement)
-        table.add_row(*setting, *map(_percent, shares), *map(_short, figures), seconds)
+        costs = (row.spikes_per_sample, row.operations_per_sample)
+        table.add_row(*setting, *map(_percent, shares), *map(_short, costs), seconds)
     refused = [f"{r.method}, tau = {r.members}, T = {r.steps}: {escape(r.problem)}" for r in sweep.rows if r.problem]
     table.caption = "\n".join(refused) or None
     return table
