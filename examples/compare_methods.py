@@ -11,6 +11,8 @@ results themselves, so that an interrupted comparison goes on, to DIR.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,17 +40,23 @@ class Case(NamedTuple):
     calibration: Any = None
 
 
-def cases(out: Path) -> dict[str, Case]:
-    """The networks by name, and their files in `out`."""
-    trained = train_digits(out / "digits")
-    export(out / "textures")
-    x, y = out / "textures" / "X.npy", out / "textures" / "Y.npy"
-    calibration = inputs(textures(CALIBRATION_IMAGES, CALIBRATION_SEED)[0])
-    return {
-        "digits": Case(trained.onnx, trained.images, trained.labels),
-        "textures-qcfs": Case(out / "textures" / "qcfs.onnx", x, y),
-        "textures-relu": Case(out / "textures" / "relu.onnx", x, y, calibration),
-    }
+def digits_case(out: Path) -> Case:
+    trained = train_digits(out)
+    return Case(trained.onnx, trained.images, trained.labels)
+
+
+def textures_case(name: str, out: Path) -> Case:
+    """The network of that name in `textures_networks.NAMES`; a plain one with its calibration."""
+    export(out, names=(name,))
+    calibration = inputs(textures(CALIBRATION_IMAGES, CALIBRATION_SEED)[0]) if name == "relu" else None
+    return Case(out / f"{name}.onnx", out / "X.npy", out / "Y.npy", calibration)
+
+
+CASES: dict[str, Callable[[Path], Case]] = {
+    "digits": digits_case,
+    "textures-qcfs": partial(textures_case, "qcfs"),
+    "textures-relu": partial(textures_case, "relu"),
+}
 
 
 def compare(name: str, case: Case, out: Path, samples: int | None, jobs: int | None) -> ganglion.Sweep:
@@ -102,15 +110,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="compare all conversion methods")
     parser.add_argument("--out", type=Path, default=Path("methods"), help="the folder to write to (default: methods)")
     parser.add_argument("--samples", type=int, help="only the first so many test images")
-    parser.add_argument("--only", action="append", help="only the network of this name")
+    parser.add_argument("--only", action="append", choices=tuple(CASES), help="only the network of this name")
     parser.add_argument("--jobs", type=int, help="threads (default: one per core)")
     a = parser.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
     screen, sweeps = Console(), {}
-    for name, case in cases(a.out).items():
-        if a.only and name not in a.only:
-            continue
-        sweeps[name] = compare(name, case, a.out, a.samples, a.jobs)
+    for name in a.only or CASES:
+        sweeps[name] = compare(name, CASES[name](a.out / name), a.out, a.samples, a.jobs)
         table = table_of(sweeps[name])
         screen.print(table)
         with (a.out / f"{name}.txt").open("w", encoding="utf-8") as file:

@@ -13,6 +13,7 @@ gives the same images on every machine; a rotation is taken from the rational po
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -24,14 +25,40 @@ TEXTURES = ("stripes", "checks")
 CLASSES = tuple(f"{texture} {shape}" for shape, texture in product(SHAPES, TEXTURES))
 SIDE = 32
 BLOCK = 500  # images made at once
-CLUTTER, BARS = 3, 1  # small shapes and bars in an image
-NOISE = 45.0  # grey levels: the most that noise adds or takes
-
 Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 
-def textures(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+@dataclass(frozen=True, kw_only=True)
+class Difficulty:
+    """How hard the images are.
+
+    clutter, bars  small shapes behind the object (one more lies before it), and bars before it
+    noise          grey levels: the most that noise adds or takes
+    centre         how far the object's centre is from the image's, at most; 1: 16 pixels
+    radius         of the object, least and most; 1: 16 pixels
+    rate           stripes or checks to a radius, least and most
+    contrast       grey levels between the two colours of its texture, least and most
+    """
+
+    clutter: int
+    bars: int
+    noise: float
+    centre: float
+    radius: tuple[float, float]
+    rate: tuple[float, float]
+    contrast: tuple[float, float]
+
+
+EASY = Difficulty(
+    clutter=3, bars=1, noise=45.0, centre=0.3, radius=(0.5, 0.85), rate=(2.0, 3.5), contrast=(50.0, 160.0)
+)  # to begin a training with
+HARD = Difficulty(
+    clutter=5, bars=2, noise=60.0, centre=0.35, radius=(0.42, 0.78), rate=(2.0, 4.5), contrast=(40.0, 150.0)
+)
+
+
+def textures(count: int, seed: int, difficulty: Difficulty = HARD) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """`count` images (count, 3, 32, 32) and their classes (count,), which take turns: i % 10.
 
     The first images of a larger `count` are those of a smaller one; different seeds have nothing in common.
@@ -40,25 +67,25 @@ def textures(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64
     labels = np.arange(count) % len(CLASSES)
     for block, first in enumerate(range(0, count, BLOCK)):
         part = images[first : first + BLOCK]
-        drawn = _draw(np.random.Generator(np.random.PCG64([seed, block])), np.arange(BLOCK) % len(CLASSES))
+        drawn = _draw(np.random.Generator(np.random.PCG64([seed, block])), np.arange(BLOCK) % len(CLASSES), difficulty)
         part[:] = drawn[: len(part)]
     return images, labels
 
 
-def _draw(rng: np.random.Generator, labels: NDArray[np.int64]) -> NDArray[np.uint8]:
+def _draw(rng: np.random.Generator, labels: NDArray[np.int64], d: Difficulty) -> NDArray[np.uint8]:
     n = len(labels)
     image = _background(rng, n)
-    for _ in range(CLUTTER):
+    for _ in range(d.clutter):
         _clutter(rng, image)
-    u, v = _frame(rng, n, centre=0.3, low=0.5, high=0.85)
+    u, v = _frame(rng, n, d.centre, *d.radius)
     shape, texture = np.divmod(labels, len(TEXTURES))
-    _paint(image, _inside(shape, u, v), _texture(rng, texture, u, v, 2.0, 3.5), *_colours(rng, n, 50.0, 160.0))
+    _paint(image, _inside(shape, u, v), _texture(rng, texture, u, v, *d.rate), *_colours(rng, n, *d.contrast))
     _clutter(rng, image)
-    for _ in range(BARS):
+    for _ in range(d.bars):
         u, v = _frame(rng, n, centre=0.9, low=0.05, high=0.11)
         _paint(image, np.abs(u) <= 1, np.ones(u.shape, bool), *_colours(rng, n, 0.0, 0.0))
     noise = rng.random((3, *image.shape)).sum(axis=0) / 1.5 - 1  # three uniform values: near enough to a normal one
-    strength = NOISE * _uniform(rng, n, 0.3, 1.0)[..., None]
+    strength = d.noise * _uniform(rng, n, 0.3, 1.0)[..., None]
     return np.clip(np.floor(image + strength * noise), 0, 255).astype(np.uint8)
 
 
@@ -77,7 +104,7 @@ def _rotation(rng: np.random.Generator, n: int) -> tuple[Values, Values]:
     return sign * cosine, sign * sine
 
 
-def _frame(rng: np.random.Generator, n: int, *, centre: float, low: float, high: float) -> tuple[Values, Values]:
+def _frame(rng: np.random.Generator, n: int, centre: float, low: float, high: float) -> tuple[Values, Values]:
     """The pixels (n, 32, 32) as an object sees them: moved, turned, and with its radius as the unit."""
     axis = (np.arange(SIDE) + 0.5) / (SIDE / 2) - 1
     x = axis[None, None, :] - _uniform(rng, n, -centre, centre)

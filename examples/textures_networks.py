@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -102,11 +102,14 @@ def load(name: str, path: Path = DATA) -> nn.Module:
         return restore(name, {key.removeprefix(prefix): data[key] for key in data if key.startswith(prefix)})
 
 
-def export(folder: Path, path: Path = DATA, count: int = TEST_IMAGES) -> None:
-    """Write relu.onnx, qcfs.onnx, X.npy and Y.npy (the first `count` test images and their labels) to `folder`."""
+def export(folder: Path, path: Path = DATA, count: int = TEST_IMAGES, names: Sequence[str] = NAMES) -> None:
+    """Write relu.onnx, qcfs.onnx, X.npy and Y.npy (the first `count` test images and their labels) to `folder`.
+
+    `names`: only these networks.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     x, labels = held_out(count)
-    for name in NAMES:
+    for name in names:
         example: Tensor = torch.from_numpy(x[:2])
         export_onnx(load(name, path), example, folder / f"{name}.onnx", input_range=(0.0, 1.0), input_step=1 / 255)
     np.save(folder / "X.npy", x)

@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from textures import textures
-from textures_networks import LEVELS, NAMES, WIDTHS, accuracy, export, inputs, new, restore, rounded, store, held_out
+from textures import EASY, HARD, Difficulty, textures
+from textures_networks import LEVELS, NAMES, WIDTHS, accuracy, export, held_out, inputs, new, restore, rounded, store
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -34,35 +34,41 @@ BATCH = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
+class Stage:
     """SGD with Nesterov momentum 0.9: the rate rises for an epoch to `rate`, then falls as a cosine."""
 
+    network: str
+    images: Difficulty
     epochs: int
     rate: float
     decay: float = 5e-4
 
 
-SCHEDULES = {"relu": Schedule(epochs=18, rate=0.1), "qcfs": Schedule(epochs=8, rate=0.03)}
+STAGES = {  # one after the other, each from the weights of the one before
+    "easy": Stage(network="relu", images=EASY, epochs=18, rate=0.1),
+    "relu": Stage(network="relu", images=HARD, epochs=4, rate=0.03),
+    "qcfs": Stage(network="qcfs", images=HARD, epochs=4, rate=0.03),
+}
 
 
 def train(out: Path, work: Path, seed: int) -> None:
     """Both networks; writes textures.npz to `out`."""
     work.mkdir(parents=True, exist_ok=True)
-    images, labels = textures(TRAIN_IMAGES, TRAIN_SEED)
-    x, y = torch.from_numpy(inputs(images)), torch.from_numpy(labels)
     tested = held_out()
     states, shares = {}, {}
     torch.manual_seed(seed)
     models = {name: new(name) for name in NAMES}
-    for name, model in models.items():
+    for label, stage in STAGES.items():
+        images, labels = textures(TRAIN_IMAGES, TRAIN_SEED, stage.images)
+        x, y = torch.from_numpy(inputs(images)), torch.from_numpy(labels)
+        name, model = stage.network, models[stage.network]
         if name == "qcfs":
-            learnt = {k: v for k, v in models["relu"].state_dict().items() if k in model.state_dict()}
-            model.load_state_dict(learnt, strict=False)
+            model.load_state_dict(models["relu"].state_dict(), strict=False)  # all but the thresholds
             calibrate_thresholds(model, x[:1000])
-        fit(model, x, y, SCHEDULES[name], seed, work / f"{name}.pt", tested)
+        fit(model, x, y, stage, seed, work / f"{label}.pt", tested)
         states[name] = rounded(model)
         shares[name] = accuracy(restore(name, states[name]), *tested)
-        print(f"{name}: {shares[name]:.2%} of the test images, weights rounded")
+        print(f"{label}: {shares[name]:.2%} of the test images, weights rounded", flush=True)
     facts = {"accuracy": shares, "widths": WIDTHS, "levels": LEVELS, "seed": seed, "train_images": TRAIN_IMAGES}
     store(out / "textures.npz", states, facts)
 
@@ -71,7 +77,7 @@ def fit(
     model: nn.Module,
     images: Tensor,
     labels: Tensor,
-    schedule: Schedule,
+    stage: Stage,
     seed: int,
     checkpoint: Path,
     tested: tuple[NDArray[np.float32], NDArray[np.int64]],
@@ -79,14 +85,14 @@ def fit(
     """Train `model`, going on from `checkpoint` where it is there."""
     model.to(memory_format=torch.channels_last)  # twice as fast on a CPU
     optimiser = torch.optim.SGD(
-        model.parameters(), lr=schedule.rate, momentum=0.9, weight_decay=schedule.decay, nesterov=True
+        model.parameters(), lr=stage.rate, momentum=0.9, weight_decay=stage.decay, nesterov=True
     )
     batches = math.ceil(len(images) / BATCH)
 
     def rate(step: int) -> float:
         if step < batches:
             return (step + 1) / batches
-        return 0.5 * (1 + math.cos(math.pi * (step - batches) / (batches * (schedule.epochs - 1))))
+        return 0.5 * (1 + math.cos(math.pi * (step - batches) / (batches * (stage.epochs - 1))))
 
     falling = torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
     parts = {"model": model, "optimiser": optimiser, "rate": falling}
@@ -96,7 +102,7 @@ def fit(
         first = kept["epoch"]
         for key, part in parts.items():
             part.load_state_dict(kept[key])
-    for epoch in range(first, schedule.epochs):
+    for epoch in range(first, stage.epochs):
         start, total = time.perf_counter(), 0.0
         generator = torch.Generator().manual_seed(1000 * seed + epoch)
         model.train()
@@ -112,7 +118,7 @@ def fit(
         torch.save(state, checkpoint.with_suffix(".part"))
         checkpoint.with_suffix(".part").replace(checkpoint)
         seconds, share = time.perf_counter() - start, accuracy(model, *tested)
-        print(f"{checkpoint.stem} epoch {epoch + 1}/{schedule.epochs}: loss {total / len(images):.4f}, ", end="")
+        print(f"{checkpoint.stem} epoch {epoch + 1}/{stage.epochs}: loss {total / len(images):.4f}, ", end="")
         print(f"test accuracy {share:.2%}, {seconds:.0f} s", flush=True)
 
 
