@@ -168,7 +168,7 @@ def _paint(image: Values, inside: Mask, first: Mask, one: Values, other: Values)
     np.copyto(image, np.where(first[:, None], one, other), where=inside[:, None])
 
 
-def picture(each: int = 10, seed: int = 0, scale: int = 2) -> NDArray[np.uint8]:
+def picture(each: int = 8, seed: int = 0, scale: int = 2) -> NDArray[np.uint8]:
     """`each` images of every class, a row a class, with a gap between them, (height, width, 3)."""
     images, _ = textures(each * len(CLASSES), seed)
     tiles = images.reshape(each, len(CLASSES), 3, SIDE, SIDE).repeat(scale, axis=3).repeat(scale, axis=4)
