@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ganglion.errors import InputError
 from ganglion.inspection import FORMATS
+from ganglion.methods import METHODS
 from ganglion.version import __version__
 
 
@@ -35,7 +36,17 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("-o", "--output", required=True, metavar="NET.onnx")
     sub.add_argument("--steps", type=int, required=True, metavar="T", help="time-steps per sample")
     sub.add_argument(
-        "--members", type=_members, required=True, metavar="TAU", help="members per Group Neuron, or: levels"
+        "--members",
+        type=_members,
+        metavar="TAU",
+        help="members per Group Neuron, or: levels (1 by default for methods of one member)",
+    )
+    sub.add_argument(
+        "--method",
+        choices=list(METHODS),
+        default="gn",
+        metavar="METHOD",
+        help=f"how activations become populations: {', '.join(METHODS)} (default: gn; `ganglion methods` explains)",
     )
     _compile_options(sub)
     sub.add_argument(
@@ -93,15 +104,21 @@ def parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--target", metavar="FILE.toml", help="for --ledger: the target of your own it was compiled for")
 
-    sub = command("sweep", "accuracy, spikes and synaptic operations of a model at many T and tau")
+    sub = command("sweep", "accuracy, spikes and synaptic operations of a model at many T and tau, by several methods")
     sub.add_argument("model", metavar="MODEL.onnx")
     sub.add_argument("--steps", type=_list, default=(1, 2, 4, 8), metavar="T,T,...", help="(default: 1,2,4,8)")
     sub.add_argument(
         "--members",
         type=_list,
-        default=(1, 2, 4, 8),
         metavar="TAU,...",
-        help="members per Group Neuron; one may be: levels (default: 1,2,4,8)",
+        help="members per neuron; one may be: levels (default: 1,2,4,8; of h-mt 4,8; some methods have one member)",
+    )
+    sub.add_argument(
+        "--methods",
+        type=_methods,
+        default=("gn",),
+        metavar="METHOD,...",
+        help=f"conversion methods: {', '.join(METHODS)}, or: all (default: gn)",
     )
     _sample_options(sub)
     _compile_options(sub)
@@ -126,6 +143,8 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--sweep-steps", type=_list, metavar="T,T,...", help="(default: 1,2,4,8 and the network's own)")
     sub.add_argument("--sweep-members", type=_list, metavar="TAU,...", help="(default: 1,4 and the network's own)")
     sub.add_argument("--jobs", type=_positive, metavar="N", help="threads (default: one per core)")
+
+    command("methods", "list the conversion methods")
 
     sub = command("doctor", "say what this machine has and what is missing")
     sub.add_argument("--lava-python", metavar="PYTHON", help="the Python 3.10 that has lava-nc")
@@ -176,6 +195,14 @@ def _list(text: str) -> tuple[int | str, ...]:
     if wrong:
         raise argparse.ArgumentTypeError(f"'{text}': '{wrong[0]}' is not a whole number; write 1,2,4")
     return tuple(word if word == "levels" else int(word) for word in words)
+
+
+def _methods(text: str) -> tuple[str, ...]:
+    words = tuple(METHODS) if text == "all" else tuple(word.strip() for word in text.split(","))
+    wrong = [word for word in words if word not in METHODS]
+    if wrong:
+        raise argparse.ArgumentTypeError(f"there is no method '{wrong[0]}'; there are {', '.join(METHODS)}, and: all")
+    return words
 
 
 def _positive(text: str) -> int:

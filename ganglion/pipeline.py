@@ -77,7 +77,7 @@ def compile(
     model: onnx.ModelProto | str | PathLike[str],
     *,
     steps: int,
-    members: int | Literal["levels"],
+    members: int | Literal["levels"] | None = None,
     target: str | PathLike[str] | targets.Target | None = "loihi2",
     input_range: tuple[float, float] | None = None,
     input_step: float | None = None,
@@ -99,7 +99,8 @@ def compile(
                  ReLUs, which need a calibration
     steps        T, time-steps per sample
     members      tau, integrate-and-fire members per Group Neuron; "levels": of each as many as its activation has
-                 levels, with which one step is exact even where activations differ in L
+                 levels, with which one step is exact even where activations differ in L; 1 by default for a method
+                 of one member
     target       whose integers the network uses: "loihi1", "loihi2", a .toml file; None stops before
                  quantisation and gives the float network
     input_range  lowest and highest real value of the input; by default what the model says of itself, else what the
@@ -126,9 +127,11 @@ def compile(
     Raises `CompileError`, naming the nodes, where the model cannot be compiled, and `InputError` for
     unusable options.
     """
-    steps, tau = whole("steps", steps), 0 if members == "levels" else whole("members", members)
-    chip, way = chip_of(target), method_of(method)
-    tau = way.checked_members(tau)
+    steps, chip, way = whole("steps", steps), chip_of(target), method_of(method)
+    if members is None and not way.one_member:
+        raise InputError(f"the method '{way.name}' needs a number of members", hint="give members (--members TAU)")
+    members = 1 if members is None else members
+    tau = way.checked_members(0 if members == "levels" else whole("members", members))
     samples = None
     if optimize is not None:
         seen = None if calibration is None else samples_of(calibration)
@@ -202,8 +205,16 @@ def options_of(net: Graph) -> Options:
     )
 
 
-def for_setting(options: Options, *, steps: int, members: int) -> Options:
-    """`options` whose calibration, if any, is for T = `steps` and tau = `members`."""
+def for_setting(
+    options: Options,
+    *,
+    steps: int,
+    members: int,
+    calibration_method: Literal["mse", "percentile", "max"] | None = None,
+) -> Options:
+    """`options` whose calibration, if any, is for T = `steps` and tau = `members`, and of that method where it is
+    given.
+    """
     from ganglion import frontend
 
     if not isinstance(options.calibration, frontend.Calibration):
@@ -213,8 +224,9 @@ def for_setting(options: Options, *, steps: int, members: int) -> Options:
             'members="levels" takes the levels that trained activations have; a calibration chooses them',
             hint="give a number of members",
         )
-    within = steps if options.calibration.method == "mse" else 1  # no other method looks at the steps
-    return replace(options, calibration=replace(options.calibration, levels=members, steps=within))
+    chosen = calibration_method or options.calibration.method
+    within = steps if chosen == "mse" else 1  # no other method looks at the steps
+    return replace(options, calibration=replace(options.calibration, levels=members, steps=within, method=chosen))
 
 
 def chip_of(target: str | PathLike[str] | targets.Target | None) -> targets.Target | None:

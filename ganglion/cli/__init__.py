@@ -2,7 +2,7 @@
 
 Exit codes: 0 done; 1 the answer is no (a difference, a node that is not supported); 2 bad input.
 
-networks.py  check, compile, inspect, emit, doctor
+networks.py  check, compile, inspect, emit, methods, doctor
 runs.py      simulate, compare, sweep, report
 console.py   what they share; the options are in ganglion/arguments.py
 """
@@ -68,6 +68,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "compare": runs.compare,
     "sweep": runs.sweep,
     "report": runs.report,
+    "methods": networks.methods,
     "doctor": networks.doctor,
 }
 

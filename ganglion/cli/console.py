@@ -19,7 +19,7 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
-def give(a: argparse.Namespace, result: dict[str, Any], table: Table | str | None) -> None:
+def give(a: argparse.Namespace, result: dict[str, Any] | list[dict[str, Any]], table: Table | str | None) -> None:
     """The result as JSON where it was asked for, and the table unless standard output is taken by JSON."""
     text = json.dumps(result, indent=1)
     if a.json == "-":

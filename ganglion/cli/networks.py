@@ -1,4 +1,4 @@
-"""The commands about what a model or a network is: check, compile, inspect, emit; and doctor."""
+"""The commands about what a model or a network is: check, compile, inspect, emit; methods and doctor."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from ganglion.inspection import (
 )
 from ganglion.ir import dims
 from ganglion.ir.file import write_whole
+from ganglion.methods import METHODS
 from ganglion.samples import array
 from ganglion.tuning import Tuning
 
@@ -57,6 +58,7 @@ def compile_(a: argparse.Namespace) -> int:
             a.model,
             steps=a.steps,
             members=a.members,
+            method=a.method,
             optimize=array(a.optimize, "samples to optimise on") if a.optimize else None,
             watch=watch,
             progress=bar("calibration") if a.calibration else None,
@@ -155,6 +157,28 @@ def emit(a: argparse.Namespace) -> int:
         )
         out.print(f"  python {shown} --input codes.npy --output counts.npz --form graded", soft_wrap=True)
         out.print("where codes.npy holds the input's integer codes: net.input.encode(x)[0]")
+    return DONE
+
+
+def methods(a: argparse.Namespace) -> int:
+    """The conversion methods, one a line."""
+    table = Table("method", "neuron", "members", "trained", "clusters", "source")
+    rows = []
+    for name, method in METHODS.items():
+        marks = ["yes" if flag else "" for flag in (method.training, method.cluster)]
+        table.add_row(name, method.kind, "1" if method.one_member else "tau", *marks, escape(method.source))
+        rows.append(
+            {
+                "name": name,
+                "source": method.source,
+                "training": method.training,
+                "neuron": method.kind,
+                "cluster": method.cluster,
+                "one_member": method.one_member,
+                "samples": method.calibrated,
+            }
+        )
+    give(a, rows, table)
     return DONE
 
 

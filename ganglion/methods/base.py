@@ -25,6 +25,7 @@ class Method(ABC):
     cluster      whether the population has a form of explicit members (`expand_clusters`)
     one_member   whether tau is 1 by definition
     calibrated   whether samples are needed to correct its populations after training (`ganglion.tuning`)
+    usual        tau at which it is compared with others, unless the user says it otherwise
     calibration  how a plain ReLU gets its theta, unless the user says it otherwise
     """
 
@@ -35,6 +36,7 @@ class Method(ABC):
     cluster: ClassVar[bool] = True
     one_member: ClassVar[bool] = False
     calibrated: ClassVar[bool] = False
+    usual: ClassVar[tuple[int, ...]] = (1, 2, 4, 8)
     calibration: ClassVar[Calibration] = "mse"
 
     @abstractmethod

@@ -29,6 +29,7 @@ class MultiThreshold(Method):
     source: ClassVar[str] = "H-MT, AAAI-26"
     kind: ClassVar[str] = "2^tau - 1 levels by tau members, powers of two, soft reset"
     cluster: ClassVar[bool] = False
+    usual: ClassVar[tuple[int, ...]] = (4, 8)
 
     def levels(self, members: int) -> int:
         return int(2 ** self.checked_members(members) - 1)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ganglion.errors import InputError
 from ganglion.sweeps import Sweep
-from ganglion.sweeps.plot import MEMBERS, by_operations, by_steps
+from ganglion.sweeps.plot import by_operations, by_steps, legend_title
 
 from .canvas import canvas, title
 
@@ -27,6 +27,7 @@ def sweep(sweep: Sweep, ax: Axes | None = None, *, against: Literal["steps", "op
     with canvas(ax, 5.8, 4.2) as ax:
         AGAINST[against](sweep, ax)
         ax.set_ylabel("agreement with the ANN" if sweep.ann_accuracy is None else "accuracy")
-        ax.legend(title=MEMBERS, loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, alignment="left")
+        where: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.02, 1), "alignment": "left"}
+        ax.legend(title=legend_title(sweep), frameon=False, **where)
         title(ax, f"{sweep.model} on {sweep.target}, {sweep.samples:,} samples")
     return ax

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ganglion import methods
 from ganglion.errors import CompileError, GanglionWarning, InputError
 from ganglion.ir import Array, Graph, Stage, size
 from ganglion.ir.file import write_whole
@@ -17,7 +18,7 @@ from ganglion.pipeline import checksum, imported_network, opened, options_of, si
 from ganglion.samples import labels_of, samples_of
 from ganglion.simulator.run import check_range
 from ganglion.sweeps.run import swept
-from ganglion.sweeps.settings import Members, Setting, settings_of
+from ganglion.sweeps.settings import Members, Networks, Setting, settings_of
 from ganglion.targets import Target
 
 from .data import summary_of
@@ -89,7 +90,7 @@ def report(
     firing: dict[str, Firing] = {}
     if sweep:
         options = options_of(net)
-        found = swept(model, options, settings, chip, x, classes, tell=tell, jobs=jobs)
+        found = swept(model, Networks(model, options, chip), settings, x, classes, tell=tell, jobs=jobs)
         notes += [f"T = {r.steps}, τ = {r.members} is missing: {r.problem}" for r in found.rows if r.problem]
         if options.calibration is not None:
             notes.append(
@@ -138,8 +139,11 @@ def _check_place(path: Path) -> None:
 
 
 def _settings(net: Graph, steps: Sequence[int] | None, members: Sequence[Members] | None) -> list[Setting]:
-    """Every T with every tau; by default the network's own among them."""
+    """Every T with every tau, by the network's own method; by default its own T and tau among them."""
+    way = methods.from_text(net.method)
+    if way.calibrated:  # which one network's samples have corrected
+        way = methods.GroupNeurons()
     own: Members = net.members or "levels"
     windows = sorted({1, 2, 4, 8, net.steps}) if steps is None else steps
     taus: Sequence[Members] = members if members is not None else [*dict.fromkeys((1, 4, own))]
-    return settings_of(windows, taus)
+    return settings_of(windows, taus, (way,))

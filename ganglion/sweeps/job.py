@@ -18,7 +18,7 @@ from ganglion.pipeline import checksum
 
 from .blocks import Block, Result, block_size, cut
 from .result import Row
-from .settings import Networks, Setting
+from .settings import Networks, Setting, members_in_all
 from .store import Store
 from .task import Task
 
@@ -35,9 +35,12 @@ Tell = Callable[[str, int, int], None]
 
 @dataclass(eq=False)
 class Run:
-    """One network in T = `steps` steps; `results` by block, as they come; `settings` are read from it."""
+    """One network of `members` members in all, in T = `steps` steps; `results` by block, as they come; `settings` are
+    read from it.
+    """
 
     steps: int
+    members: int
     settings: list[Setting] = field(default_factory=list)
     results: dict[Block, Result] = field(default_factory=dict)
 
@@ -53,6 +56,8 @@ class Run:
         return Row(
             steps=setting.steps,
             members=setting.members,
+            method=setting.method.name,
+            members_in_all=self.members,
             accuracy=None if labels is None else float(np.mean(chosen == labels)),
             agreement=float(np.mean(chosen == ann)),
             spikes_per_sample=sum(int(r.spikes[: setting.steps].sum()) for r in ordered) / len(chosen),
@@ -76,8 +81,8 @@ class Job:
     ) -> None:
         self.networks, self.x, self.store, self.tell = networks, x, store, tell
         # tau by tau, and the longest window first, so that the shorter ones can be read from it
-        order = {m: i for i, m in enumerate(dict.fromkeys(s.members for s in settings))}
-        self.settings = sorted(settings, key=lambda s: (order[s.members], -s.steps))
+        order = {group: i for i, group in enumerate(dict.fromkeys((s.method, s.members) for s in settings))}
+        self.settings = sorted(settings, key=lambda s: (order[s.method, s.members], -s.steps))
         first = networks.composed(self.settings[0])
         self.name, self.origin = first.name, fingerprint(first)
         self.blocks = list(cut(first.input, x, samples or block_size(first, x)))
@@ -123,7 +128,7 @@ class Job:
             if run is not None:
                 self._attach(setting, run)
             else:
-                run = self.runs[network, setting.steps] = Run(setting.steps)
+                run = self.runs[network, setting.steps] = Run(setting.steps, members_in_all(net))
                 self._attach(setting, run)
                 yield from self._missing(run, network, net)
 

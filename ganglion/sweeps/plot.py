@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from ganglion.errors import InputError
 from ganglion.ir.file import write_whole
 
 from .result import Row, Sweep
+from .settings import Members
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 KINDS = (".svg", ".png", ".pdf")
 MARKERS = "osD^vPX*"
-MEMBERS = "members τ"  # the title of a legend
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c6d31", "#56b4e9", "#e69f00", "#555555")  # of methods
+DASHES = ("solid", (0, (4, 1)), (0, (2, 1)), (0, (1, 1)))  # of tau, beside its marker
 INK, GREY, GRID = "#222222", "#777777", "#e4e4e4"
 STYLE: dict[Any, Any] = {  # for matplotlib.rc_context
     "font.size": 10,
@@ -87,7 +89,7 @@ def write_figure(figure: Figure, path: str | PathLike[str]) -> Path:
 def _panels(sweep: Sweep, left: Axes, right: Axes) -> None:
     by_steps(sweep, left)
     by_operations(sweep, right)
-    right.legend(title=MEMBERS, loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, alignment="left")
+    right.legend(title=legend_title(sweep), loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, alignment="left")
 
 
 def by_steps(sweep: Sweep, axes: Axes) -> None:
@@ -116,25 +118,14 @@ def by_operations(sweep: Sweep, axes: Axes) -> None:
 
 
 def _lines(sweep: Sweep, axes: Axes, place: Callable[[Row], float]) -> None:
-    """One line per tau, in the order of T, and the ANN's."""
-    from matplotlib import colormaps
+    """One line per method and tau, in the order of T, and the ANN's."""
     from matplotlib.ticker import FuncFormatter
 
     rows = [row for row in sweep.rows if not row.problem]
-    members = list(dict.fromkeys(row.members for row in rows))
-    for i, tau in enumerate(members):
-        line = sorted((row for row in rows if row.members == tau), key=lambda row: row.steps)
-        axes.plot(
-            [place(row) for row in line],
-            [_height(row) for row in line],
-            color=colormaps["viridis"](0.88 * i / max(len(members) - 1, 1)),
-            marker=MARKERS[i % len(MARKERS)],
-            markersize=7,
-            markeredgecolor="white",
-            markeredgewidth=0.8,
-            linewidth=1.6,
-            label="L" if tau == "levels" else str(tau),
-        )
+    for (method, tau), own in _looks(rows)[0].items():
+        line = sorted((row for row in rows if (row.method, row.members) == (method, tau)), key=lambda row: row.steps)
+        look = {"markersize": 7, "markeredgecolor": "white", "markeredgewidth": 0.8, "linewidth": 1.6, **own}
+        axes.plot([place(row) for row in line], [_height(row) for row in line], **look)
     if sweep.ann_accuracy is not None:
         label = f"ANN, {100 * sweep.ann_accuracy:.1f} %"
         axes.axhline(sweep.ann_accuracy, color=GREY, linestyle=(0, (5, 3)), linewidth=1.2, zorder=1, label=label)
@@ -142,6 +133,31 @@ def _lines(sweep: Sweep, axes: Axes, place: Callable[[Row], float]) -> None:
     axes.set_axisbelow(True)
     axes.tick_params(length=3)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:.3g} %"))
+
+
+def _looks(rows: Sequence[Row]) -> tuple[dict[tuple[str, Members], dict[str, Any]], str]:
+    """How the line of every method and tau looks, and the legend's title: a colour per tau, or, where there are several
+    methods, per method, and the marker tells tau.
+    """
+    from matplotlib import colormaps
+
+    lines = list(dict.fromkeys((row.method, row.members) for row in rows))
+    methods, members = list(dict.fromkeys(m for m, _ in lines)), list(dict.fromkeys(tau for _, tau in lines))
+    looks: dict[tuple[str, Members], dict[str, Any]] = {}
+    for method, tau in lines:
+        i, j, name = members.index(tau), methods.index(method), "L" if tau == "levels" else str(tau)
+        looks[method, tau] = {"marker": MARKERS[i % len(MARKERS)]}
+        if len(methods) == 1:
+            looks[method, tau] |= {"color": colormaps["viridis"](0.88 * i / max(len(members) - 1, 1)), "label": name}
+        else:
+            looks[method, tau] |= {"color": COLOURS[j % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)]}
+            looks[method, tau] |= {"label": f"{method}, {name}"}
+    return looks, "members τ" if len(methods) == 1 else "method, τ"
+
+
+def legend_title(sweep: Sweep) -> str:
+    """What tells the lines apart."""
+    return _looks([row for row in sweep.rows if not row.problem])[1]
 
 
 def _height(row: Row) -> float:

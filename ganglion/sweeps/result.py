@@ -25,6 +25,8 @@ class Row:
     """One setting. What is not known is None: the accuracy without labels, all of it where there is a `problem`.
 
     steps, members         T and tau
+    method                 how activations became populations: a name in `ganglion.methods`
+    members_in_all         of all neurons together, those that take spikes back among them: what the network costs
     accuracy               share of samples whose largest logit is the label's
     agreement              share of samples whose largest logit is the ANN's (onnxruntime's)
     spikes_per_sample      of all populations
@@ -36,6 +38,8 @@ class Row:
 
     steps: int
     members: Members
+    method: str = "gn"
+    members_in_all: int | None = None
     accuracy: float | None = None
     agreement: float | None = None
     spikes_per_sample: float | None = None
@@ -49,7 +53,7 @@ class Row:
 class Sweep:
     """What `sweep` found.
 
-    rows          one per setting: tau by tau, T by T, in the order given
+    rows          one per setting: method by method, tau by tau, T by T, in the order given
     samples       how many
     ann_accuracy  of the model itself in onnxruntime; None without labels
     runs          networks that were simulated for all these rows
@@ -81,7 +85,8 @@ class Sweep:
         return write_whole(Path(path), text.getvalue().encode())
 
     def plot(self, where: str | PathLike[str] | tuple[Axes, Axes]) -> Figure:
-        """Accuracy against T and against synaptic operations, one line per tau, the ANN's dashed; needs matplotlib.
+        """Accuracy against T and against synaptic operations, one line per method and tau, the ANN's dashed; needs
+        matplotlib.
 
         `where` is a file (.svg, .png or .pdf), or the two axes to draw in. Without labels the agreement with the ANN
         takes the accuracy's place. Raises `InputError` for another file type, a missing matplotlib, or where the file

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ganglion.errors import CompileError, InputError
-from ganglion.pipeline import chip_of, for_setting, import_options, whole
+from ganglion.methods import Method
+from ganglion.pipeline import chip_of, import_options, whole
 from ganglion.samples import labels_of, samples_of
 from ganglion.targets import Target
 from ganglion.version import __version__
@@ -27,7 +28,6 @@ from .task import run_here
 if TYPE_CHECKING:
     import onnx
 
-    from ganglion.frontend import Options
     from ganglion.ir import Array
 
     Model = onnx.ModelProto | str | PathLike[str]
@@ -39,7 +39,8 @@ def sweep(
     labels: Any = None,
     *,
     steps: Sequence[int] = (1, 2, 4, 8),
-    members: Sequence[Members] = (1, 2, 4, 8),
+    members: Sequence[Members] | None = None,
+    methods: Literal["all"] | Sequence[str | Method] = ("gn",),
     target: str | PathLike[str] | Target = "loihi2",
     store: str | PathLike[str] | None = None,
     scheduler: str | None = None,
@@ -48,7 +49,7 @@ def sweep(
     input_range: tuple[float, float] | None = None,
     input_step: float | None = None,
     calibration: Any = None,
-    calibration_method: Literal["mse", "percentile", "max"] = "mse",
+    calibration_method: Literal["mse", "percentile", "max"] | None = None,
     calibration_granularity: Literal["layer", "channel"] = "channel",
     percentile: float = 99.99,
     drop: Sequence[str] = (),
@@ -57,6 +58,9 @@ def sweep(
 ) -> Sweep:
     """Compile `model` for every T in `steps` and every tau in `members`, and send the samples `x` through each network.
 
+    members    by default what each method is usually compared at: 1, 2, 4 and 8 for Group Neurons; a method of one
+               member runs with that alone, another with those of `members` that it has
+    methods    conversion methods, by name or with their parameters (`ganglion.methods`), or "all" of them
     x, labels  the samples (N, *shape) in the model's real units, which may be a memory-mapped file; and the right
                class of each, if known: an int (N,)
     store      a folder for the results of finished blocks of samples; there already, they are not computed again
@@ -65,14 +69,15 @@ def sweep(
     block      samples in a block; by default seconds of work
     progress   called with (what, done, all)
 
-    The other options are those of `compile`. A network is simulated once for all settings in which it is the same bit
-    by bit: with a constant input and membranes that begin at 0, the first steps of a window are a shorter window. A
-    setting that `target` cannot hold becomes a row with a `problem`.
+    The other options are those of `compile`. Without a `calibration_method` every method calibrates in its own way. A
+    network is simulated once for all settings in which it is the same bit by bit, whatever their methods: with a
+    constant input and membranes that begin at 0, the first steps of a window are a shorter window. A setting that
+    `target` cannot hold becomes a row with a `problem`.
 
     Raises `CompileError` where the model cannot be compiled at all, `InputError` for unusable options or arrays,
     `EngineError` where the cluster is missing or fails.
     """
-    settings = settings_of(steps, members)
+    settings = settings_of(steps, members, methods)
     chip = chip_of(target)
     if chip is None:
         raise InputError("a sweep is of integer networks: it needs a target")
@@ -86,28 +91,28 @@ def sweep(
         input_range=input_range,
         input_step=input_step,
         calibration=calibration,
-        calibration_method=calibration_method,
+        calibration_method=calibration_method or "mse",
         calibration_granularity=calibration_granularity,
         percentile=percentile,
         drop=drop,
         output=output,
         progress=partial(tell, "calibration"),
     )
+    networks = Networks(model, options, chip, calibration_method)
     for setting in settings:
-        for_setting(options, steps=setting.steps, members=setting.tau)  # no error in the middle of the work
+        networks.options_of(setting)  # no error in the middle of the work
     kept = None if store is None else Store(Path(store), __version__)
     with ExitStack() as stack:
         client = None if scheduler is None else stack.enter_context(cluster.connected(scheduler))
         return swept(
-            model, options, settings, chip, x, classes, store=kept, client=client, jobs=jobs, block=block, tell=tell
+            model, networks, settings, x, classes, store=kept, client=client, jobs=jobs, block=block, tell=tell
         )
 
 
 def swept(
     model: Model,
-    options: Options,
+    networks: Networks,
     settings: list[Setting],
-    chip: Target,
     x: Array,
     classes: Array | None,
     *,
@@ -117,9 +122,9 @@ def swept(
     jobs: int | None = None,
     block: int | None = None,
 ) -> Sweep:
-    """What `sweep` does once everything is checked; `options` are the front end's."""
-    job = Job(Networks(model, options, chip), settings, x, store, tell, block)
-    ann = job.reference(model, options)
+    """What `sweep` does once everything is checked."""
+    job = Job(networks, settings, x, store, tell, block)
+    ann = job.reference(model, networks.options)
     results = run_here(job.tasks(), jobs) if client is None else cluster.run(client, job.tasks(), jobs)
     for task, result in results:
         job.take(task, result)
@@ -128,12 +133,12 @@ def swept(
     rows = [
         job.run_of[s].row(s, job.blocks, classes, ann)
         if s in job.run_of
-        else Row(steps=s.steps, members=s.members, problem=_in_a_line(job.problems[s]))
+        else Row(steps=s.steps, members=s.members, method=s.method.name, problem=_in_a_line(job.problems[s]))
         for s in settings
     ]
     return Sweep(
         model=job.name,
-        target=chip.name,
+        target=networks.target.name,
         samples=len(x),
         ann_accuracy=None if classes is None else float(np.mean(ann == classes)),
         runs=len(job.runs),

@@ -7,7 +7,8 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from ganglion.errors import InputError
-from ganglion.ir import Graph, passes
+from ganglion.ir import Graph, GroupNeuron, passes, size
+from ganglion.methods import METHODS, Method, method_of
 from ganglion.pipeline import for_setting, imported, spiking, whole
 from ganglion.targets import Target
 
@@ -15,31 +16,84 @@ if TYPE_CHECKING:
     import onnx
 
     from ganglion.frontend import Options
+    from ganglion.methods.base import Calibration
 
 Members: TypeAlias = int | Literal["levels"]
 
 
 class Setting(NamedTuple):
-    """T and tau, as for `compile`."""
+    """T, tau and the method, as for `compile`."""
 
     steps: int
     members: Members
+    method: Method
 
     @property
     def tau(self) -> int:
         """tau as the passes take it: 0 stands for each activation's own levels."""
         return 0 if self.members == "levels" else self.members
 
+    @property
+    def levels(self) -> int:
+        """Those that a calibration gives an activation; 0 where it cannot."""
+        return self.tau and self.method.levels(self.tau)
 
-def settings_of(steps: Iterable[int], members: Iterable[Members]) -> list[Setting]:
-    """Every T with every tau, in the order given; `InputError` for what is no number, or is there twice."""
-    taus: list[Members] = ["levels" if m == "levels" else whole("members", m) for m in _several("members", members)]
+
+def settings_of(
+    steps: Iterable[int],
+    members: Iterable[Members] | None = None,
+    methods: Literal["all"] | Iterable[str | Method] = ("gn",),
+) -> list[Setting]:
+    """Every T with every tau of every method, in the order given; see `sweep`.
+
+    Raises `InputError` for what is no number or no method, for what is there twice, and where a method has none of the
+    `members`.
+    """
+    ways = [method_of(m) for m in (comparable() if methods == "all" else _several("methods", methods))]
+    needy = [way.name for way in ways if way.calibrated]
+    if needy:
+        raise InputError(
+            f"the method '{needy[0]}' needs samples to correct a network with, which a sweep does not give",
+            hint="compile it by itself, with --optimize",
+        )
+    taus: list[Members] | None = None
+    if members is not None:
+        taus = ["levels" if m == "levels" else whole("members", m) for m in _several("members", members)]
     windows = [whole("steps", t) for t in _several("steps", steps)]
-    for name, values in (("steps", windows), ("members", taus)):
+    for name, values in (("steps", windows), ("members", taus or []), ("methods", [way.name for way in ways])):
         twice = [v for i, v in enumerate(values) if v in values[:i]]
         if twice:
             raise InputError(f"{name}: {twice[0]} is there twice", hint="name every value once")
-    return [Setting(t, m) for m in taus for t in windows]
+    return [Setting(t, m, way) for way in ways for m in _members_of(way, taus) for t in windows]
+
+
+def comparable() -> list[str]:
+    """The names of the methods that a sweep can have: all that need no samples of their own."""
+    return [name for name, method in METHODS.items() if not method.calibrated]
+
+
+def _members_of(way: Method, given: list[Members] | None) -> Sequence[Members]:
+    """The tau at which a sweep has the method: those of `given` that are possible with it."""
+    if way.one_member:
+        return (1,)
+    if given is None:
+        return way.usual
+    possible, problem = [], None
+    for members in given:
+        try:
+            way.checked_members(0 if members == "levels" else members)
+            possible.append(members)
+        except InputError as error:
+            problem = error
+    if problem is not None and not possible:
+        raise problem
+    return possible
+
+
+def members_in_all(net: Graph) -> int:
+    """What the network costs: the members of all its neurons, those that take spikes back among them."""
+    groups = [op for op in net.ops if isinstance(op, GroupNeuron)]
+    return sum((op.members + op.takers) * size(net.typeof(op.name).shape) for op in groups)
 
 
 def _several(name: str, values: Any) -> Sequence[Any]:
@@ -56,19 +110,33 @@ class Networks:
 
     The import and the composition are kept until a setting needs others: without a calibration none does; with one,
     settings of another tau do, or, for thresholds of the least error, of another T (`pipeline.for_setting`).
+
+    `calibration_method` is the user's; None: each conversion method's own.
     """
 
-    def __init__(self, model: onnx.ModelProto | str | PathLike[str], options: Options, target: Target) -> None:
+    def __init__(
+        self,
+        model: onnx.ModelProto | str | PathLike[str],
+        options: Options,
+        target: Target,
+        calibration_method: Calibration | None = None,
+    ) -> None:
         self.model, self.options, self.target = model, options, target
+        self.calibration_method = calibration_method
         self._composed: tuple[Any, Graph] | None = None  # with what it depends on
 
-    def composed(self, setting: Setting) -> Graph:
-        """The float network before anything in it depends on T and tau; raises `CompileError`."""
-        from ganglion.frontend import Calibration
+    def options_of(self, setting: Setting) -> Options:
+        """The front end's options for `setting`; `InputError` where a calibration cannot be for it."""
+        chosen = self.calibration_method or setting.method.calibration
+        return for_setting(self.options, steps=setting.steps, members=setting.levels, calibration_method=chosen)
 
-        options = for_setting(self.options, steps=setting.steps, members=setting.tau)
+    def composed(self, setting: Setting) -> Graph:
+        """The float network before anything in it depends on T, tau and the method; raises `CompileError`."""
+        from ganglion import frontend
+
+        options = self.options_of(setting)
         samples = options.calibration
-        key = (samples.levels, samples.steps) if isinstance(samples, Calibration) else None
+        key = (samples.levels, samples.steps, samples.method) if isinstance(samples, frontend.Calibration) else None
         if self._composed is None or self._composed[0] != key:
             self._composed = None  # the old one need not be in memory beside the new one
             self._composed = key, passes.run(imported(self.model, options), [passes.compose])
@@ -76,5 +144,5 @@ class Networks:
 
     def compiled(self, setting: Setting) -> Graph:
         """The integer network; raises `CompileError` where the target does not hold it."""
-        path = spiking(steps=setting.steps, members=setting.tau, target=self.target)
+        path = spiking(steps=setting.steps, members=setting.tau, target=self.target, method=setting.method)
         return passes.run(self.composed(setting), path)

@@ -5,31 +5,42 @@ from __future__ import annotations
 from rich.markup import escape
 from rich.table import Table
 
-from .result import Sweep
+from .result import Row, Sweep
+from .settings import Members
 
 UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def table_of(sweep: Sweep) -> Table:
-    """tau by tau, T by T; a row that was read from a longer run names it."""
+    """Method by method, tau by tau, T by T; a row that was read from a longer run names it."""
     ann = "" if sweep.ann_accuracy is None else f"; the ANN has {100 * sweep.ann_accuracy:.2f} %"
     table = Table(title=f"{escape(sweep.model)} on {escape(sweep.target)}: {sweep.samples} samples{ann}")
-    for heading in ("tau", "T", "accuracy", "as the ANN", "spikes\n/ sample", "operations\n/ sample", "seconds"):
+    table.add_column("method", vertical="bottom")
+    figures = ("accuracy", "as the ANN", "spikes\n/ sample", "operations\n/ sample")
+    for heading in ("tau", "members\nin all", "T", *figures):
         table.add_column(heading, justify="right", vertical="bottom")
-    for i, row in enumerate(sweep.rows):
-        if i and row.members != sweep.rows[i - 1].members:
+    table.add_column("seconds", justify="right", vertical="bottom")
+    before: tuple[str, Members] | None = None
+    for row in sweep.rows:
+        group = row.method, row.members
+        if before not in (None, group):
             table.add_section()
-        setting = ("L" if row.members == "levels" else str(row.members), str(row.steps))
+        method, before = "" if before is not None and before[0] == row.method else row.method, group
+        setting = (method, _tau(row), _short(row.members_in_all), str(row.steps))
         if row.problem:
             table.add_row(*setting, "[red]does not fit[/]", "", "", "", "")
             continue
         seconds = f"{row.seconds:.1f}" if row.run_steps == row.steps else f"[dim]in T = {row.run_steps}[/]"
-        figures = (row.spikes_per_sample, row.operations_per_sample)
         shares = (row.accuracy, row.agreement)
-        table.add_row(*setting, *map(_percent, shares), *map(_short, figures), seconds)
-    refused = [f"tau = {r.members}, T = {r.steps}: {escape(r.problem)}" for r in sweep.rows if r.problem]
+        costs = (row.spikes_per_sample, row.operations_per_sample)
+        table.add_row(*setting, *map(_percent, shares), *map(_short, costs), seconds)
+    refused = [f"{r.method}, tau = {r.members}, T = {r.steps}: {escape(r.problem)}" for r in sweep.rows if r.problem]
     table.caption = "\n".join(refused) or None
     return table
+
+
+def _tau(row: Row) -> str:
+    return "L" if row.members == "levels" else str(row.members)
 
 
 def _percent(share: float | None) -> str:
@@ -43,4 +54,4 @@ def _short(value: float | None) -> str:
     for unit, sign in UNITS:
         if value >= unit:
             return f"{value / unit:#.3g}".removesuffix(".") + f" {sign}"
-    return f"{value:.1f}"
+    return f"{value:.1f}" if isinstance(value, float) else str(value)

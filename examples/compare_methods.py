@@ -1,0 +1,130 @@
+"""All conversion methods, side by side, on the digits and on the textures.
+
+    python examples/compare_methods.py --out DIR
+
+trains the digits network, takes the textures networks that are kept, and sweeps every one of them over T, tau and all
+methods: QCFS networks as they are, the plain ReLU network calibrated on 500 images that it was not trained on. Prints a
+table for each and what the tables say of the questions that docs/methods.md answers; writes tables, pictures and the
+results themselves, so that an interrupted comparison goes on, to DIR.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from digits import train_digits  # beside this script
+from rich.console import Console
+from textures import textures
+from textures_networks import export, inputs
+
+import ganglion
+from ganglion.sweeps.table import table_of
+
+STEPS, MEMBERS = (1, 2, 4, 8), (2, 4, 8, 16)
+CALIBRATION_SEED, CALIBRATION_IMAGES = 3, 500
+WITHIN = 0.01  # one point
+TRAINING_FREE = ("gn", "signed-gn", "h-mt", "deng-gu", "dcgs", "snm")  # on a plain ReLU network
+
+
+class Case(NamedTuple):
+    """A model, its samples, and what calibrates it, if it is plain."""
+
+    model: Path
+    samples: Path
+    labels: Path
+    calibration: Any = None
+
+
+def digits_case(out: Path) -> Case:
+    trained = train_digits(out)
+    return Case(trained.onnx, trained.images, trained.labels)
+
+
+def textures_case(name: str, out: Path) -> Case:
+    """The network of that name in `textures_networks.NAMES`; a plain one with its calibration."""
+    export(out, names=(name,))
+    calibration = inputs(textures(CALIBRATION_IMAGES, CALIBRATION_SEED)[0]) if name == "relu" else None
+    return Case(out / f"{name}.onnx", out / "X.npy", out / "Y.npy", calibration)
+
+
+CASES: dict[str, Callable[[Path], Case]] = {
+    "digits": digits_case,
+    "textures-qcfs": partial(textures_case, "qcfs"),
+    "textures-relu": partial(textures_case, "relu"),
+}
+
+
+def compare(name: str, case: Case, out: Path, samples: int | None, jobs: int | None) -> ganglion.Sweep:
+    """The sweep of one network, which goes on where an earlier one stopped."""
+    sweep = ganglion.sweep(
+        case.model,
+        np.load(case.samples)[:samples],
+        np.load(case.labels)[:samples],
+        steps=STEPS,
+        members=MEMBERS,
+        methods="all",
+        calibration=case.calibration,
+        store=out / f"{name}.sweep",
+        jobs=jobs,
+    )
+    sweep.to_csv(out / f"{name}.csv")
+    sweep.plot(out / f"{name}.svg")
+    return sweep
+
+
+def answers(sweeps: dict[str, ganglion.Sweep]) -> list[str]:
+    """What the rows say, a sentence a question."""
+    found = []
+    for name, sweep in sweeps.items():
+        ann = sweep.ann_accuracy or 0.0
+        share = {(r.method, r.members, r.steps): r.accuracy for r in sweep.rows if r.accuracy is not None}
+        if name != "textures-relu":
+            gn = share["gn", 4, 2]
+            found.append(f"{name}: gn at T = 2, tau = 4 has {gn:.2%}, the ANN {ann:.2%}: {_within(ann - gn)}")
+        worse = [
+            f"T = {t}, tau = {m}: {share['signed-gn', m, t]:.2%} and {share['gn', m, t]:.2%}"
+            for m in MEMBERS
+            for t in STEPS[1:]
+            if share["signed-gn", m, t] < share["gn", m, t]
+        ]
+        found.append(f"{name}: signed-gn is below gn at {'; '.join(worse) or 'no T of 2, 4, 8 and no tau'}")
+        if name == "textures-relu":
+            best = max((k for k in share if k[0] in TRAINING_FREE and k[2] == 4), key=lambda k: share[k])
+            found.append(
+                f"{name}: the best training-free method at T = 4 is {best[0]} with tau = {best[1]}: {share[best]:.2%}, "
+                f"the ANN {ann:.2%}: {_within(ann - share[best])}"
+            )
+    return found
+
+
+def _within(lost: float) -> str:
+    return f"{100 * lost:.2f} points lost, {'within' if lost <= WITHIN else 'NOT within'} one point"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="compare all conversion methods")
+    parser.add_argument("--out", type=Path, default=Path("methods"), help="the folder to write to (default: methods)")
+    parser.add_argument("--samples", type=int, help="only the first so many test images")
+    parser.add_argument("--only", action="append", choices=tuple(CASES), help="only the network of this name")
+    parser.add_argument("--jobs", type=int, help="threads (default: one per core)")
+    a = parser.parse_args()
+    a.out.mkdir(parents=True, exist_ok=True)
+    screen, sweeps = Console(), {}
+    for name in a.only or CASES:
+        sweeps[name] = compare(name, CASES[name](a.out / name), a.out, a.samples, a.jobs)
+        table = table_of(sweeps[name])
+        screen.print(table)
+        with (a.out / f"{name}.txt").open("w", encoding="utf-8") as file:
+            Console(file=file, width=110).print(table)
+    lines = answers(sweeps)
+    screen.print("\n".join(lines), highlight=False)
+    (a.out / "answers.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
