@@ -433,3 +433,45 @@ def test_dropped_nodes_and_outputs_chosen_by_name(files: Path, capsys: pytest.Ca
     distance = ganglion.compare(files / "lrn.onnx", files / "n.onnx", x).distance["simulator"]
     assert distance is not None
     assert distance < 0.02
+
+
+def test_methods(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every method is listed, and compiles by its name; what it was made with stands in the network's file."""
+    out = files / "methods.json"
+    assert main(["methods", "--json", str(out)]) == 0
+    assert "signed-gn" in capsys.readouterr().out
+    listed = json.loads(out.read_text())
+    assert {"gn", "if", "deng-gu", "dual-threshold", "signed-gn", "h-mt"} <= {m["name"] for m in listed}
+    for method in listed:
+        assert method.keys() >= {"name", "source", "training", "neuron", "cluster"}
+        given = ["--members", "1" if method["one_member"] else "3", "--method", method["name"]]
+        given += ["--optimize", str(files / "X.npy")] if method["samples"] else []
+        command = ["compile", str(files / "model.onnx"), "-o", str(files / "n.onnx"), "--input-range", "0", "1"]
+        assert main([*command, "--steps", "2", *given]) == 0
+        assert json.loads(ganglion.load(files / "n.onnx").method)["name"] == method["name"]
+        capsys.readouterr()
+
+
+def test_members_of_a_method(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = [
+        "compile",
+        str(files / "model.onnx"),
+        "-o",
+        str(files / "n.onnx"),
+        "--steps",
+        "2",
+        "--input-range",
+        "0",
+        "1",
+    ]
+    assert main([*command, "--method", "if"]) == 0
+    assert ganglion.load(files / "n.onnx").members == 1
+    for method, members, message in [
+        ("if", "4", "has one member"),
+        ("h-mt", "9", "1 to 8"),
+        ("h-mt", "levels", "1 to 8"),
+    ]:
+        assert main([*command, "--method", method, "--members", members]) == 2
+        assert message in capsys.readouterr().err
+    assert main(command) == 2
+    assert "needs a number of members" in capsys.readouterr().err
