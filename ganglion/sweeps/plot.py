@@ -78,8 +78,8 @@ def _panels(sweep: Sweep, left: Axes, right: Axes) -> None:
         line = sorted((row for row in rows if (row.method, row.members) == (method, tau)), key=lambda row: row.steps)
         look = {"markersize": 7, "markeredgecolor": "white", "markeredgewidth": 0.8, "linewidth": 1.6, **own}
         heights = [_height(row) for row in line]
-        left.plot([row.steps for row in line], heights, **look)  # type: ignore[arg-type]
-        right.plot([row.operations_per_sample or 0 for row in line], heights, **look)  # type: ignore[arg-type]
+        left.plot([row.steps for row in line], heights, **look)
+        right.plot([row.operations_per_sample or 0 for row in line], heights, **look)
     measured = sweep.ann_accuracy is not None
     for axes in (left, right):
         if sweep.ann_accuracy is not None:
