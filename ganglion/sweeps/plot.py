@@ -74,9 +74,16 @@ def _panels(sweep: Sweep, left: Axes, right: Axes) -> None:
 
     rows = [row for row in sweep.rows if not row.problem]
     looks, title = _looks(rows)
+    one = len({row.method for row in rows}) < 2
     for (method, tau), own in looks.items():
         line = sorted((row for row in rows if (row.method, row.members) == (method, tau)), key=lambda row: row.steps)
-        look = {"markersize": 7, "markeredgecolor": "white", "markeredgewidth": 0.8, "linewidth": 1.6, **own}
+        look = {
+            "markersize": 7 if one else 5,
+            "markeredgecolor": "white",
+            "markeredgewidth": 0.8,
+            "linewidth": 1.6,
+            **own,
+        }
         heights = [_height(row) for row in line]
         left.plot([row.steps for row in line], heights, **look)
         right.plot([row.operations_per_sample or 0 for row in line], heights, **look)
@@ -97,7 +104,9 @@ def _panels(sweep: Sweep, left: Axes, right: Axes) -> None:
     left.set_xlabel("time-steps T")
     left.set_ylabel("accuracy" if measured else "agreement with the ANN")
     right.set_xscale("log")
-    right.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    costs = [row.operations_per_sample or 1 for row in rows] or [1]
+    wide = max(costs) > 200 * min(costs)  # no room for more than a label a decade
+    right.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
     right.xaxis.set_major_formatter(EngFormatter())
     right.xaxis.set_minor_formatter(NullFormatter())
     right.set_xlabel("synaptic operations per sample")
