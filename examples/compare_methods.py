@@ -28,6 +28,7 @@ from ganglion.sweeps.table import table_of
 STEPS, MEMBERS = (1, 2, 4, 8), (2, 4, 8, 16)
 CALIBRATION_SEED, CALIBRATION_IMAGES = 3, 500
 WITHIN = 0.01  # one point
+WIDTH = 110  # of a table that is not on a terminal
 TRAINING_FREE = ("gn", "signed-gn", "h-mt", "deng-gu", "dcgs", "snm")  # on a plain ReLU network
 
 
@@ -115,12 +116,14 @@ def main() -> None:
     a = parser.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
     screen, sweeps = Console(), {}
+    if not screen.is_terminal:
+        screen = Console(width=WIDTH)
     for name in a.only or CASES:
         sweeps[name] = compare(name, CASES[name](a.out / name), a.out, a.samples, a.jobs)
         table = table_of(sweeps[name])
         screen.print(table)
         with (a.out / f"{name}.txt").open("w", encoding="utf-8") as file:
-            Console(file=file, width=110).print(table)
+            Console(file=file, width=WIDTH).print(table)
     lines = answers(sweeps)
     screen.print("\n".join(lines), highlight=False)
     (a.out / "answers.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -86,7 +86,8 @@ def _draw(rng: np.random.Generator, labels: NDArray[np.int64], d: Difficulty) ->
         _paint(image, np.abs(u) <= 1, np.ones(u.shape, bool), *_colours(rng, n, 0.0, 0.0))
     noise = rng.random((3, *image.shape)).sum(axis=0) / 1.5 - 1  # three uniform values: near enough to a normal one
     strength = d.noise * _uniform(rng, n, 0.3, 1.0)[..., None]
-    return np.clip(np.floor(image + strength * noise), 0, 255).astype(np.uint8)
+    grey: NDArray[np.uint8] = np.clip(np.floor(image + strength * noise), 0, 255).astype(np.uint8)
+    return grey
 
 
 def _uniform(rng: np.random.Generator, n: int, low: float, high: float) -> Values:

@@ -53,7 +53,7 @@ def held_out(count: int = TEST_IMAGES) -> tuple[NDArray[np.float32], NDArray[np.
 def accuracy(model: nn.Module, x: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
     """The share of `x` that `model`, in eval mode, gives its label."""
     model.eval()
-    chosen = torch.cat([model(part).argmax(1) for part in torch.from_numpy(x).split(250)])
+    chosen = torch.cat([model(part).argmax(1) for part in torch.split(torch.from_numpy(x), 250)])
     return float((chosen.numpy() == labels).mean())
 
 

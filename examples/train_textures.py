@@ -18,6 +18,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,7 +48,7 @@ class Stage:
 STAGES = {  # one after the other, each from the weights of the one before
     "easy": Stage(network="relu", images=EASY, epochs=18, rate=0.1),
     "relu": Stage(network="relu", images=HARD, epochs=4, rate=0.03),
-    "qcfs": Stage(network="qcfs", images=HARD, epochs=4, rate=0.03),
+    "qcfs": Stage(network="qcfs", images=HARD, epochs=2, rate=0.02),
 }
 
 
@@ -83,7 +84,7 @@ def fit(
     tested: tuple[NDArray[np.float32], NDArray[np.int64]],
 ) -> None:
     """Train `model`, going on from `checkpoint` where it is there."""
-    model.to(memory_format=torch.channels_last)  # twice as fast on a CPU
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # twice as fast on a CPU
     optimiser = torch.optim.SGD(
         model.parameters(), lr=stage.rate, momentum=0.9, weight_decay=stage.decay, nesterov=True
     )
@@ -95,7 +96,7 @@ def fit(
         return 0.5 * (1 + math.cos(math.pi * (step - batches) / (batches * (stage.epochs - 1))))
 
     falling = torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
-    parts = {"model": model, "optimiser": optimiser, "rate": falling}
+    parts: dict[str, Any] = {"model": model, "optimiser": optimiser, "rate": falling}
     first = 0
     if checkpoint.exists():
         kept = torch.load(checkpoint, weights_only=True)
@@ -106,7 +107,7 @@ def fit(
         start, total = time.perf_counter(), 0.0
         generator = torch.Generator().manual_seed(1000 * seed + epoch)
         model.train()
-        for chosen in torch.randperm(len(images), generator=generator).split(BATCH):
+        for chosen in torch.split(torch.randperm(len(images), generator=generator), BATCH):
             batch = augmented(images[chosen], generator).contiguous(memory_format=torch.channels_last)
             loss = functional.cross_entropy(model(batch), labels[chosen])
             optimiser.zero_grad()

@@ -153,6 +153,7 @@ def sweep(a: argparse.Namespace) -> int:
             labels,
             steps=a.steps,
             members=a.members,
+            methods=a.methods,
             store=a.store or beside / f"{Path(a.model).stem}.sweep",
             scheduler=a.scheduler,
             jobs=a.jobs,

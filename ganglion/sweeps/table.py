@@ -14,19 +14,23 @@ UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 def table_of(sweep: Sweep) -> Table:
     """Method by method, tau by tau, T by T; a row that was read from a longer run names it."""
     ann = "" if sweep.ann_accuracy is None else f"; the ANN has {100 * sweep.ann_accuracy:.2f} %"
-    table = Table(title=f"{escape(sweep.model)} on {escape(sweep.target)}: {sweep.samples} samples{ann}")
-    table.add_column("method", vertical="bottom")
+    methods = list(dict.fromkeys(row.method for row in sweep.rows))
+    by = f" by {methods[0]}" if len(methods) == 1 else ""
+    table = Table(title=f"{escape(sweep.model)} on {escape(sweep.target)}{by}: {sweep.samples} samples{ann}")
+    if not by:
+        table.add_column("method", vertical="bottom", no_wrap=True)
     figures = ("accuracy", "as the ANN", "spikes\n/ sample", "operations\n/ sample")
     for heading in ("tau", "members\nin all", "T", *figures):
-        table.add_column(heading, justify="right", vertical="bottom")
-    table.add_column("seconds", justify="right", vertical="bottom")
+        table.add_column(heading, justify="right", vertical="bottom", no_wrap=True)
+    table.add_column("seconds", justify="right", vertical="bottom", no_wrap=True)
     before: tuple[str, Members] | None = None
     for row in sweep.rows:
         group = row.method, row.members
         if before not in (None, group):
             table.add_section()
-        method, before = "" if before is not None and before[0] == row.method else row.method, group
-        setting = (method, _tau(row), _short(row.members_in_all), str(row.steps))
+        method = [] if by else ["" if before is not None and before[0] == row.method else row.method]
+        before = group
+        setting = (*method, _tau(row), _short(row.members_in_all), str(row.steps))
         if row.problem:
             table.add_row(*setting, "[red]does not fit[/]", "", "", "", "")
             continue

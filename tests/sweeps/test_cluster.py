@@ -70,7 +70,7 @@ def test_what_goes_wrong_on_a_worker_is_told(workers: Any, files: Path, monkeypa
     with pytest.raises(ganglion.InputError, match="the network that was sent is not an ONNX file"):
         swept(files, scheduler=workers.scheduler_address)
     monkeypatch.setattr(cluster, "to_bytes", lambda net: "no bytes")
-    with pytest.raises(ganglion.EngineError, match="the Dask cluster failed at samples 0 to 4: TypeError"):
+    with pytest.raises(ganglion.EngineError, match=r"the Dask cluster failed at samples \d+ to \d+: TypeError"):
         swept(files, scheduler=workers.scheduler_address)
 
 
