@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
@@ -16,13 +17,13 @@ def table_of(sweep: Sweep) -> Table:
     ann = "" if sweep.ann_accuracy is None else f"; the ANN has {100 * sweep.ann_accuracy:.2f} %"
     methods = list(dict.fromkeys(row.method for row in sweep.rows))
     by = f" by {methods[0]}" if len(methods) == 1 else ""
-    table = Table(title=f"{escape(sweep.model)} on {escape(sweep.target)}{by}: {sweep.samples} samples{ann}")
+    title = f"{escape(sweep.model)} on {escape(sweep.target)}{by}: {sweep.samples} samples{ann}"
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 0))  # within 80 columns
     if not by:
         table.add_column("method", vertical="bottom", no_wrap=True)
-    figures = ("accuracy", "as the ANN", "spikes\n/ sample", "operations\n/ sample")
+    figures = ("accuracy", "as the\nANN", "spikes /\nsample", "syn. op.\n/ sample", "seconds")
     for heading in ("tau", "members\nin all", "T", *figures):
         table.add_column(heading, justify="right", vertical="bottom", no_wrap=True)
-    table.add_column("seconds", justify="right", vertical="bottom", no_wrap=True)
     before: tuple[str, Members] | None = None
     for row in sweep.rows:
         group = row.method, row.members
@@ -34,7 +35,7 @@ def table_of(sweep: Sweep) -> Table:
         if row.problem:
             table.add_row(*setting, "[red]does not fit[/]", "", "", "", "")
             continue
-        seconds = f"{row.seconds:.1f}" if row.run_steps == row.steps else f"[dim]in T = {row.run_steps}[/]"
+        seconds = f"{row.seconds:.1f}" if row.run_steps == row.steps else f"[dim]in T={row.run_steps}[/]"
         shares = (row.accuracy, row.agreement)
         costs = (row.spikes_per_sample, row.operations_per_sample)
         table.add_row(*setting, *map(_percent, shares), *map(_short, costs), seconds)

@@ -28,7 +28,7 @@ FORM = {"name", "rung", "relative_error", "cosine", "sqnr_db", "clipped", "dead"
 def case() -> tuple[onnx.ModelProto, Graph, Array]:
     """A network of few steps and members, which loses something on every rung."""
     model = relu_net()
-    x = np.random.default_rng(1).uniform(-1, 1, (60, 2, 6, 6)).astype(np.float32)
+    x = np.random.default_rng(1).uniform(-1, 1, (90, 2, 6, 6)).astype(np.float32)
     return model, ganglion.compile(model, steps=2, members=2, calibration=x[:30], input_range=(-1, 1)), x
 
 

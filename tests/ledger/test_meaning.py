@@ -14,11 +14,9 @@ from ganglion.ledger import Ledger, ledger_of
 from tests.frontend.helpers import build
 from tests.frontend.test_quantize_static import quantised
 
-rng = np.random.default_rng(3)
 
-
-def weights(*shape: int, about: float = 0.4) -> Any:
-    return (about * rng.standard_normal(shape)).astype(np.float32)
+def weights(seed: int, *shape: int, about: float = 0.4) -> Any:
+    return (about * np.random.default_rng(seed).standard_normal(shape)).astype(np.float32)
 
 
 def relu_net(*, last: str = "Relu") -> onnx.ModelProto:
@@ -38,8 +36,8 @@ def relu_net(*, last: str = "Relu") -> onnx.ModelProto:
         y = Gemm<transB=1>(u, w5)
     """
     constants = {
-        "w1": weights(6, 2, 3, 3), "b1": weights(6), "w2": weights(6, 6, 3, 3), "b2": weights(6),
-        "w3": weights(3, 6, 1, 1), "w4": weights(8, 3, 3, 3), "w5": weights(5, 14 * 3 * 3, about=0.1),
+        "w1": weights(1, 6, 2, 3, 3), "b1": weights(2, 6), "w2": weights(3, 6, 6, 3, 3), "b2": weights(4, 6),
+        "w3": weights(5, 3, 6, 1, 1), "w4": weights(6, 8, 3, 3, 3), "w5": weights(7, 5, 14 * 3 * 3, about=0.1),
         "zero": np.float32(0), "six": np.float32(1.5),
     }  # fmt: skip
     return build(body, x="float[N,2,6,6] x", weights=constants)
@@ -73,9 +71,9 @@ def test_a_relay_stands_for_a_linear_value() -> None:
         u = Flatten(r)
         y = Gemm<transB=1>(u, w2)
     """
-    constants = {"w1": weights(4, 2, 3, 3), "b1": weights(4), "w2": weights(5, 36)}
+    constants = {"w1": weights(1, 4, 2, 3, 3), "b1": weights(2, 4), "w2": weights(3, 5, 36)}
     body = body.replace("r = Relu(m)", "v = Conv(m, w3)\n r = Relu(v)")
-    model = build(body, x="float[N,2,6,6] x", weights=constants | {"w3": weights(4, 4, 1, 1)})
+    model = build(body, x="float[N,2,6,6] x", weights=constants | {"w3": weights(4, 4, 4, 1, 1)})
     x = np.random.default_rng(0).uniform(-1, 1, (40, 2, 6, 6)).astype(np.float32)
     net = ganglion.compile(model, steps=2, members=8, calibration=x[:20], input_range=(-1, 1))
     assert any(name.endswith(".relay") for name in (op.name for op in net.populations))

@@ -92,7 +92,7 @@ def test_synaptic_operations_are_those_of_every_single_synapse(graph: Graph) -> 
     run = simulate(net, x, record=names)
     for name in names:
         counts = run.counts[name].astype(np.int64)
-        sent = counts if name != net.input.name else (counts != 0).astype(np.int64)
+        sent = np.abs(counts) if name != net.input.name else (counts != 0).astype(np.int64)
         shape = net.typeof(name).shape
         fan_out = sum(
             np.broadcast_to(op.fan_out(shape), shape) for op in net.consumers(name) if isinstance(op, Projection)
