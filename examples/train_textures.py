@@ -3,9 +3,9 @@
     python examples/train_textures.py --out examples/data --work DIR
 
 trains a ResNet-20 with plain ReLU, on easier images first, then the same with QCFS activations from its weights
-(thresholds from the activations first), and writes textures.npz. That takes a quarter of an hour of one core. DIR
-keeps a checkpoint after every epoch: started again with the same DIR, it goes on where it was. The weights that are kept
-come from this command and seed 0, on a CPU with one thread; other machines round otherwise and end elsewhere.
+(thresholds from the activations first), and writes textures.npz, in a quarter of an hour of one core. DIR keeps a
+checkpoint after every epoch: started again with the same DIR, it goes on where it was. The weights that are kept come
+from this command and seed 0, on a CPU with one thread; other machines round otherwise and end elsewhere.
 
     python examples/train_textures.py --export DIR
 
