@@ -50,6 +50,7 @@ STAGES = {  # one after the other, each from the weights of the one before
     "easy": Stage(network="relu", images=EASY, epochs=18, rate=0.1),
     "relu": Stage(network="relu", images=HARD, epochs=4, rate=0.03),
     "qcfs": Stage(network="qcfs", images=HARD, epochs=2, rate=0.02),
+    "qcfs-again": Stage(network="qcfs", images=HARD, epochs=3, rate=0.02),
 }
 
 
@@ -64,7 +65,7 @@ def train(out: Path, work: Path, seed: int) -> None:
         images, labels = textures(TRAIN_IMAGES, TRAIN_SEED, stage.images)
         x, y = torch.from_numpy(inputs(images)), torch.from_numpy(labels)
         name, model = stage.network, models[stage.network]
-        if name == "qcfs":
+        if name == "qcfs" and name not in states:
             model.load_state_dict(models["relu"].state_dict(), strict=False)  # all but the thresholds
             calibrate_thresholds(model, x[:1000])
         fit(model, x, y, stage, seed, work / f"{label}.pt", tested)

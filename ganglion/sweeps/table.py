@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
@@ -17,12 +18,13 @@ def table_of(sweep: Sweep) -> Table:
     methods = list(dict.fromkeys(row.method for row in sweep.rows))
     by = f" by {methods[0]}" if len(methods) == 1 else ""
     table = Table(title=f"{escape(sweep.model)} on {escape(sweep.target)}{by}: {sweep.samples} samples{ann}")
+    table.box, table.pad_edge, table.padding = SIMPLE_HEAD, False, (0, 1, 0, 0)  # 80 columns hold it
     if not by:
         table.add_column("method", vertical="bottom", no_wrap=True)
-    figures = ("accuracy", "as the ANN", "spikes\n/ sample", "operations\n/ sample")
+    figures = ("accuracy", "as the\nANN", "spikes\n/ sample", "syn. ops\n/ sample")
     for heading in ("tau", "members\nin all", "T", *figures):
-        table.add_column(heading, justify="right", vertical="bottom", no_wrap=True)
-    table.add_column("seconds", justify="right", vertical="bottom", no_wrap=True)
+        table.add_column(heading, justify="right", vertical="bottom")
+    table.add_column("time\n/ s", justify="right", vertical="bottom")
     before: tuple[str, Members] | None = None
     for row in sweep.rows:
         group = row.method, row.members
@@ -34,7 +36,7 @@ def table_of(sweep: Sweep) -> Table:
         if row.problem:
             table.add_row(*setting, "[red]does not fit[/]", "", "", "", "")
             continue
-        seconds = f"{row.seconds:.1f}" if row.run_steps == row.steps else f"[dim]in T = {row.run_steps}[/]"
+        seconds = f"{row.seconds:.1f}" if row.run_steps == row.steps else f"[dim]T = {row.run_steps}[/]"
         shares = (row.accuracy, row.agreement)
         costs = (row.spikes_per_sample, row.operations_per_sample)
         table.add_row(*setting, *map(_percent, shares), *map(_short, costs), seconds)

@@ -19,7 +19,7 @@ LINE = "sweep model.onnx --steps 1,2,5 --members 1,4 --input X.npy --input-range
 @pytest.fixture
 def here(files: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(files)
-    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("COLUMNS", "80")
     return files
 
 
@@ -39,7 +39,7 @@ def test_table_csv_json_and_plot_say_the_same(here: Path, capsys: pytest.Capture
         assert float(line["ann_accuracy"]) == result["ann_accuracy"]
         assert f"{100 * row['accuracy']:.2f} %" in shown
     assert f"24 samples; the ANN has {100 * result['ann_accuracy']:.2f} %" in shown
-    assert "in T = 5" in shown
+    assert "T = 5" in shown
     assert (here / "o.svg").read_bytes().startswith(b"<?xml")
 
 
