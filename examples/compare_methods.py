@@ -4,8 +4,8 @@
 
 trains the digits network, takes the textures networks that are kept, and sweeps every one of them over T, tau and all
 methods: QCFS networks as they are, the plain ReLU network calibrated on 500 images that it was not trained on. Prints a
-table for each and what the tables say of the questions that docs/methods.md answers; writes tables, pictures and the
-results themselves, so that an interrupted comparison goes on, to DIR.
+short table for each and what it says of the questions that docs/methods.md answers; writes the whole tables, pictures
+and the results themselves, so that an interrupted comparison goes on, to DIR.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from digits import train_digits  # beside this script
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.table import Table
 from textures import textures
 from textures_networks import export, inputs
 
@@ -26,6 +28,7 @@ import ganglion
 from ganglion.sweeps.table import table_of
 
 STEPS, MEMBERS = (1, 2, 4, 8), (2, 4, 8, 16)
+COST = 4  # T at which the tables tell what it costs
 CALIBRATION_SEED, CALIBRATION_IMAGES = 3, 500
 WITHIN = 0.01  # one point
 WIDTH = 110  # of a table that is not on a terminal
@@ -42,8 +45,10 @@ class Case(NamedTuple):
 
 
 def digits_case(out: Path) -> Case:
-    trained = train_digits(out)
-    return Case(trained.onnx, trained.images, trained.labels)
+    """The network of examples/digits.py, trained unless `out` has one."""
+    if not (out / "digits.onnx").exists():
+        train_digits(out)
+    return Case(out / "digits.onnx", out / "X.npy", out / "Y.npy")
 
 
 def textures_case(name: str, out: Path) -> Case:
@@ -76,6 +81,25 @@ def compare(name: str, case: Case, out: Path, samples: int | None, jobs: int | N
     sweep.to_csv(out / f"{name}.csv")
     sweep.plot(out / f"{name}.svg")
     return sweep
+
+
+def summary(name: str, sweep: ganglion.Sweep) -> Table:
+    """A line for every method and tau: accuracy at every T, and what T = 4 costs."""
+    title = f"{name}: {sweep.samples} samples; the ANN has {100 * (sweep.ann_accuracy or 0):.2f} %"
+    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("method", no_wrap=True)
+    accuracies = [f"T = {t}" for t in STEPS]
+    for heading in ("tau", "members", *accuracies, f"spikes at T = {COST}", "operations"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    rows = {(r.method, r.members, r.steps): r for r in sweep.rows}
+    for method, members in dict.fromkeys((r.method, r.members) for r in sweep.rows):
+        found = [rows[method, members, t] for t in STEPS]
+        shares = ["-" if r.accuracy is None else f"{100 * r.accuracy:.1f} %" for r in found]
+        one = rows[method, members, COST]
+        costs = ["-" if v is None else f"{v:,.0f}" for v in (one.spikes_per_sample, one.operations_per_sample)]
+        everyone = max(r.members_in_all or 0 for r in found)
+        table.add_row(method, str(members), f"{everyone:,}", *shares, *costs)
+    return table
 
 
 def answers(sweeps: dict[str, ganglion.Sweep]) -> list[str]:
@@ -120,12 +144,11 @@ def main() -> None:
         screen = Console(width=WIDTH)
     for name in a.only or CASES:
         sweeps[name] = compare(name, CASES[name](a.out / name), a.out, a.samples, a.jobs)
-        table = table_of(sweeps[name])
-        screen.print(table)
+        screen.print(summary(name, sweeps[name]))
         with (a.out / f"{name}.txt").open("w", encoding="utf-8") as file:
-            Console(file=file, width=WIDTH).print(table)
+            Console(file=file, width=WIDTH).print(table_of(sweeps[name]))
     lines = answers(sweeps)
-    screen.print("\n".join(lines), highlight=False)
+    screen.print("\n".join(lines), highlight=False, soft_wrap=True)
     (a.out / "answers.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -103,7 +103,6 @@ def test_what_is_kept_is_of_one_method(files: Path, tmp_path: Path, monkeypatch:
 def test_the_command(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("matplotlib")
     monkeypatch.chdir(files)
-    monkeypatch.setenv("COLUMNS", "120")
     line = "sweep model.onnx --input X.npy --labels Y.npy --input-range 0 1 --steps 1,2 --members 2 --methods gn,snm"
     assert main(f"{line} --csv o.csv --json o.json --plot o.svg".split()) == 0
     shown = capsys.readouterr().out
