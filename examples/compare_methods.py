@@ -11,7 +11,7 @@ and the results themselves, so that an interrupted comparison goes on, to DIR.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from textures import textures
 from textures_networks import export, inputs
 
 import ganglion
+from ganglion.methods import METHODS
 from ganglion.sweeps.table import table_of
 
 STEPS, MEMBERS = (1, 2, 4, 8), (2, 4, 8, 16)
@@ -65,7 +66,9 @@ CASES: dict[str, Callable[[Path], Case]] = {
 }
 
 
-def compare(name: str, case: Case, out: Path, samples: int | None, jobs: int | None) -> ganglion.Sweep:
+def compare(
+    name: str, case: Case, out: Path, methods: Sequence[str], samples: int | None, jobs: int | None
+) -> ganglion.Sweep:
     """The sweep of one network, which goes on where an earlier one stopped."""
     sweep = ganglion.sweep(
         case.model,
@@ -73,7 +76,7 @@ def compare(name: str, case: Case, out: Path, samples: int | None, jobs: int | N
         np.load(case.labels)[:samples],
         steps=STEPS,
         members=MEMBERS,
-        methods="all",
+        methods=methods,
         calibration=case.calibration,
         store=out / f"{name}.sweep",
         jobs=jobs,
@@ -136,14 +139,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("methods"), help="the folder to write to (default: methods)")
     parser.add_argument("--samples", type=int, help="only the first so many test images")
     parser.add_argument("--only", action="append", choices=tuple(CASES), help="only the network of this name")
+    parser.add_argument("--methods", default=",".join(METHODS), help="only these, gn and signed-gn among them")
     parser.add_argument("--jobs", type=int, help="threads (default: one per core)")
     a = parser.parse_args()
+    methods = a.methods.split(",")
+    if not {"gn", "signed-gn"} <= set(methods):
+        parser.error("--methods: gn and signed-gn are compared in any case")
     a.out.mkdir(parents=True, exist_ok=True)
     screen, sweeps = Console(), {}
     if not screen.is_terminal:
         screen = Console(width=WIDTH)
     for name in a.only or CASES:
-        sweeps[name] = compare(name, CASES[name](a.out / name), a.out, a.samples, a.jobs)
+        sweeps[name] = compare(name, CASES[name](a.out / name), a.out, methods, a.samples, a.jobs)
         screen.print(summary(name, sweeps[name]))
         with (a.out / f"{name}.txt").open("w", encoding="utf-8") as file:
             Console(file=file, width=WIDTH).print(table_of(sweeps[name]))
