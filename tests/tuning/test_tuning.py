@@ -37,7 +37,7 @@ from ganglion.simulator.values import ValueNetwork, as_in_model
 from ganglion.tuning import Tuning
 from tests import networks
 from tests.frontend.test_quantize_static import quantised
-from tests.ledger import test_meaning
+from tests.ledger.test_meaning import relu_net
 
 RANGE = (-1.0, 1.0)
 CHOSEN = sorted(METHODS)
@@ -45,9 +45,7 @@ CHOSEN = sorted(METHODS)
 
 @pytest.fixture(scope="module")
 def model() -> onnx.ModelProto:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(test_meaning, "rng", np.random.default_rng(5))  # the same weights whatever ran before
-        return test_meaning.relu_net()
+    return relu_net()
 
 
 @pytest.fixture(scope="module")
