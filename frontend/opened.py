@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx
 import onnx_ir as ir
-from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from ganglion.errors import InputError, InternalError
 
-from .epilogue import choose_output
 from .kernels import kernel_settings
 from .onnxruntime_engine import cast, checked
 from .reader import Source, describe, read
@@ -28,8 +26,6 @@ class OpenedModel:
 
     def __init__(self, source: Source, options: Options) -> None:
         model = read(source)
-        choose_output(model.graph, options.output)
-        RemoveUnusedNodesPass()(model)
         prepare(model, options)
         self.what = describe(source)
         self.result = name_of(model.graph.outputs[0])

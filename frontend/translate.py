@@ -135,8 +135,6 @@ def title(source: Source) -> str:
 def translate(model: ir.Model, options: Options, *, name: str = "") -> Imported:
     """The network of a model that `read` has prepared, or everything that stands in its way."""
     graph = model.graph
-    choose_output(graph, options.output)
-    RemoveUnusedNodesPass()(model)  # what only other outputs need is nobody's problem
     dropped, epilogue, notes = prepare(model, options)
     used = [v for v in graph.inputs if v.uses() or v.is_graph_output()]
     problems = interface_problems(graph, shape_of(used[0]) if used else None)
@@ -190,7 +188,11 @@ def translate(model: ir.Model, options: Options, *, name: str = "") -> Imported:
 
 
 def prepare(model: ir.Model, options: Options) -> tuple[list[ir.Node], list[ir.Node], list[str]]:
-    """In place: what is dropped, what follows the logits, and exact rewrites; with notes on the first two."""
+    """In place: the output is chosen, and what it does not need removed; what is dropped, what follows the logits, and
+    exact rewrites. Returns what is dropped and what follows, with notes.
+    """
+    choose_output(model.graph, options.output)
+    RemoveUnusedNodesPass()(model)  # what only other outputs need is nobody's problem
     dropped = drop(model.graph, options.drop)
     notes = [f"{name_of(n)}: {op_label(n)} dropped, as asked" for n in dropped]
     missing = sorted(set(options.drop) - {n.op_type for n in dropped})
