@@ -9,6 +9,7 @@ import numpy as np
 from ganglion.ir import Array, Graph, MaxPool, Projection, Readout, Shape, Staircase, linear, per_channel
 
 from . import arithmetic
+from .run import encode
 
 Activation = Callable[[Staircase, Array, Shape], Array]  # (op, what arrives (N, *shape), shape) -> y
 
@@ -52,10 +53,18 @@ def arriving(graph: Graph, op: Staircase | MaxPool | Readout, values: Mapping[st
     return np.asarray(total + bias)
 
 
-def last_readers(graph: Graph) -> dict[str, str]:
-    """By what populations read, the last of them that does."""
-    membranes = [op for op in graph.ops if not isinstance(op, Projection)]
-    return {graph[p].inputs[0]: op.name for op in membranes for p in op.inputs}
+def sent_by_input(graph: Graph, x: Array) -> Array:
+    """What the input of a composed network sends for the samples `x` (N, *shape): real, less its zero point's share."""
+    return encode(graph, x) * graph.input.scale
+
+
+def read_last_by(graph: Graph) -> dict[str, list[str]]:
+    """By population, and the readout, the sources that nothing behind it reads."""
+    last = {graph[p].inputs[0]: op.name for op in graph.ops if not isinstance(op, Projection) for p in op.inputs}
+    found: dict[str, list[str]] = {op.name: [] for op in graph.ops}
+    for source, reader in last.items():
+        found[reader].append(source)
+    return found
 
 
 class ValueNetwork:
@@ -70,10 +79,8 @@ class ValueNetwork:
         Whatever reads one of the `given` populations sees what is given; among `record` it is what the population
         itself makes of its input. What nothing needs any more is forgotten.
         """
-        source = self.graph.input
-        codes = source.encode(x)[0] if source.saturate else source.real_codes(x)
-        values = {source.name: codes * source.scale}
-        last = last_readers(self.graph)
+        values = {self.graph.input.name: sent_by_input(self.graph, x)}
+        read_last = read_last_by(self.graph)
         kept: dict[str, Array] = {}
         logits = np.zeros(0)
         for op in self.graph.ops:
@@ -89,7 +96,7 @@ class ValueNetwork:
                     values[op.name] = y
                 if op.name in given:
                     values[op.name] = given[op.name]
-            for name in [n for n, reader in last.items() if reader == op.name]:
+            for name in read_last[op.name]:
                 values.pop(name, None)
         return kept, logits
 

@@ -39,7 +39,7 @@ def attribute(
     `items` are the input, the populations and the readout; `x` is the input as `below` saw it. Items at which nothing
     changes are left out.
     """
-    net = (right_below.astype(int) - right_here).astype(int)
+    net = right_below.astype(int) - right_here
     lost: dict[str, int] = {}
     stack = [(0, len(items), np.flatnonzero(net))]
     while stack:

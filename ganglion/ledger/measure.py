@@ -16,7 +16,6 @@ from .result import Entry
 class Tally:
     """Sums over all values that were added: of y, the source's activation, and v, what stands for it here."""
 
-    samples: int = 0
     values: int = 0
     absolute: float = 0.0
     squared: float = 0.0  # of v - y
@@ -35,7 +34,6 @@ class Tally:
         """The values `y` (N, *shape) against the source's `source` (N, *shape), both in the population's units."""
         v, wanted = meaning.in_model(y).ravel(), meaning.in_model(source).ravel()
         error = v - wanted
-        self.samples += len(y)
         self.values += v.size
         self.absolute += float(np.abs(error).sum())
         self.squared += float(error @ error)

@@ -6,6 +6,8 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from ganglion.ir.html import percent
+
 from .result import Row, Sweep
 from .settings import Members
 
@@ -38,7 +40,7 @@ def table_of(sweep: Sweep) -> Table:
         seconds = f"{row.seconds:.1f}" if row.run_steps == row.steps else f"[dim]in T={row.run_steps}[/]"
         shares = (row.accuracy, row.agreement)
         costs = (row.spikes_per_sample, row.operations_per_sample)
-        table.add_row(*setting, *map(_percent, shares), *map(_short, costs), seconds)
+        table.add_row(*setting, *map(percent, shares), *map(_short, costs), seconds)
     refused = [f"{r.method}, tau = {r.members}, T = {r.steps}: {escape(r.problem)}" for r in sweep.rows if r.problem]
     table.caption = "\n".join(refused) or None
     return table
@@ -46,10 +48,6 @@ def table_of(sweep: Sweep) -> Table:
 
 def _tau(row: Row) -> str:
     return "L" if row.members == "levels" else str(row.members)
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.2f} %"
 
 
 def _short(value: float | None) -> str:

@@ -92,7 +92,7 @@ def search(case: Case, scales: tuple[float, ...] = SCALES) -> Correction:
     `CANDIDATES` are tried on `PLACES` values of every channel; what is best there has to be better on all values, or
     nothing is corrected.
     """
-    few = case.part(_spread(len(case.wanted), PLACES))
+    few = case.part(spread(len(case.wanted), PLACES))
     error, _ = few.error(Correction())
     if not error.any():
         return Correction()
@@ -133,6 +133,6 @@ def _kept(case: Case, found: Correction) -> Correction:
     return replace(found, shift=np.where(better, found.shift, 0.0), bias=np.where(better, found.bias, 0.0))
 
 
-def _spread(n: int, most: int) -> Array:
+def spread(n: int, most: int) -> Array:
     """At most `most` of the numbers below `n`, evenly spread."""
     return np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))

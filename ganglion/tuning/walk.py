@@ -18,10 +18,10 @@ from ganglion.methods import METHODS, Method
 from ganglion.methods.ftbc import TemporalBias
 from ganglion.simulator import arithmetic
 from ganglion.simulator.run import judge_clipped
-from ganglion.simulator.values import arriving, as_in_model, last_readers
+from ganglion.simulator.values import arriving, as_in_model, read_last_by, sent_by_input
 
 from .record import Correction, Tuning
-from .search import CANDIDATES, SCALES, Case, search
+from .search import CANDIDATES, SCALES, Case, search, spread
 from .temporal import temporal
 from .window import counts_by_step, from_rows, rows_of
 
@@ -111,13 +111,11 @@ class Walk:
 
     def __init__(self, graph: Graph, x: Array, members: int, method: Method, steps: int) -> None:
         self.graph, self.members, self.method, self.steps = graph, members, method, steps
-        source = graph.input
-        codes = source.encode(x)[0] if source.saturate else source.real_codes(x)
-        entry = {source.name: (codes * source.scale)[None]}
+        entry = {graph.input.name: sent_by_input(graph, x)[None]}
         self.source, self.plain, self.corrected = Values(dict(entry)), Values(dict(entry)), Values(dict(entry))
         self.corrections: dict[str, Correction] = {}
         self.readout_alone = Correction()  # of the readout, if nothing else is corrected
-        self.last = last_readers(graph)
+        self.read_last = read_last_by(graph)
         # where the model's own weights are integers, another theta would make real numbers of them
         integers = any(getattr(op, "grid", None) is not None for op in graph.ops)
         self.scales = () if integers else SCALES
@@ -131,7 +129,7 @@ class Walk:
                 values.of[op.name] = self._pooled(op, values.arriving(self.graph, op))
         else:
             self._readout(op)
-        for name in [n for n, reader in self.last.items() if reader == op.name]:
+        for name in self.read_last[op.name]:
             for values in (self.source, self.plain, self.corrected):
                 values.of.pop(name, None)
 
@@ -204,7 +202,7 @@ def _chosen(graph: Graph, n: int, steps: int) -> Array:
     """Which of `n` samples are used, in order."""
     widest = max(size(graph.typeof(op.name).shape) for op in graph.ops)
     most = max(1, min(SAMPLES, WALK_BYTES // (8 * AT_ONCE * steps * widest)))
-    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))
+    return spread(n, most)
 
 
 def _relative(v: Array, wanted: Array) -> float:
