@@ -31,33 +31,26 @@ def potential_bounds(graph: Graph, op: Membrane) -> tuple[int, int]:
         assert isinstance(source, Spikes)
         below, above = current_bounds(projection, source)
         step = step[0] + below, step[1] + above
-    low, high = window_bounds(step, reset_tables(graph, op), graph.steps, taker_tables(graph, op))
+    low, high = window_bounds(step, *tables_of(graph, op), graph.steps)
     return int(low.min()), int(high.max())
 
 
-def reset_tables(graph: Graph, op: Membrane) -> tuple[Array, Array] | None:
-    """Thresholds and inhibition of the cluster that `op` is, or is a member of; None where nothing resets."""
+Tables = tuple[Array, Array]  # thresholds, and what each member that fires takes from the membrane, or gives it
+
+
+def tables_of(graph: Graph, op: Membrane) -> tuple[Tables | None, Tables | None]:
+    """Of the cluster that `op` is, or is a member of: those of the members that send, and of those that take back."""
     if isinstance(op, GroupNeuron):
-        return op.thresholds, op.inhibition
-    if isinstance(op, IntegrateFire):
-        inhibition = graph[op.inhibited_by]
-        assert isinstance(inhibition, LateralInhibition)
-        members = [m for m in map(graph.__getitem__, inhibition.inputs) if isinstance(m, IntegrateFire) and not m.takes]
-        return np.stack([m.threshold for m in members]), inhibition.weights[: len(members)]
-    return None
-
-
-def taker_tables(graph: Graph, op: Membrane) -> tuple[Array, Array] | None:
-    """Thresholds and excitation of the members of the cluster that take spikes back; None where there are none."""
-    if isinstance(op, GroupNeuron) and op.negative is not None and op.excitation is not None:
-        return op.negative, op.excitation
-    if isinstance(op, IntegrateFire):
-        inhibition = graph[op.inhibited_by]
-        assert isinstance(inhibition, LateralInhibition)
-        members = [m for m in map(graph.__getitem__, inhibition.inputs) if isinstance(m, IntegrateFire) and m.takes]
-        if members:
-            return np.stack([m.threshold for m in members]), -inhibition.weights[-len(members) :]
-    return None
+        return (op.thresholds, op.inhibition), op.taking
+    if not isinstance(op, IntegrateFire):
+        return None, None
+    lateral = graph[op.inhibited_by]
+    assert isinstance(lateral, LateralInhibition)
+    members = [m for m in map(graph.__getitem__, lateral.inputs) if isinstance(m, IntegrateFire)]
+    senders = [m.threshold for m in members if not m.takes]
+    takers = [m.threshold for m in members if m.takes]  # one for all channels, or one for each, unlike the others maybe
+    taking = (np.stack(takers), -lateral.weights[len(senders) :]) if takers else None
+    return (np.stack(senders), lateral.weights[: len(senders)]), taking
 
 
 def bias_bounds(bias: Array | None, channels: int) -> Interval:
@@ -93,24 +86,19 @@ def by_channel(array: Array, channels: int) -> Array:
     return np.broadcast_to(array, (channels,))[:, None] if array.ndim == 0 else array.reshape(channels, -1)
 
 
-def window_bounds(
-    step: Interval,
-    tables: tuple[Array, Array] | None,
-    steps: int,
-    takers: tuple[Array, Array] | None = None,
-) -> Interval:
+def window_bounds(step: Interval, sending: Tables | None, taking: Tables | None, steps: int) -> Interval:
     """Bounds of the potential over `steps` time-steps, each of which adds a value within `step`.
 
-    `tables` are thresholds and inhibition, `takers` thresholds and excitation of the members that take spikes back.
+    `sending` and `taking` are as `tables_of` gives them.
     """
     low = high = lowest = highest = np.zeros_like(step[0])
     for _ in range(steps):
         low, high = low + step[0], high + step[1]
         lowest, highest = np.minimum(lowest, low), np.maximum(highest, high)
-        if tables is not None:
-            low, high = after_reset(low, high, *tables)
-            if takers is not None:
-                high = np.maximum(high, most_after_taking_back(low, high, *takers))
+        if sending is not None:
+            low, high = after_reset(low, high, *sending)
+            if taking is not None:
+                high = np.maximum(high, most_after_taking_back(low, high, *taking))
             lowest, highest = np.minimum(lowest, low), np.maximum(highest, high)
     return lowest, highest
 

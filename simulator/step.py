@@ -103,10 +103,11 @@ class StepEngine:
         V = self.integrate(op, g, t)
         n: Array = arithmetic.fire(V, arithmetic.rows(op.thresholds, shape))
         V = arithmetic.reset(V, n, arithmetic.rows(op.inhibition, shape))
-        if op.negative is not None and op.excitation is not None:
+        if op.taking is not None:
+            negative, excitation = (arithmetic.rows(table, shape) for table in op.taking)
             sent = 0 if t == 0 else self.balance[op.name]
-            m = np.minimum(arithmetic.below(V, n, arithmetic.rows(op.negative, shape)), sent)
-            V = arithmetic.reset(V, m, [-row for row in arithmetic.rows(op.excitation, shape)])
+            m = np.minimum(arithmetic.below(V, n, negative), sent)
+            V = arithmetic.reset(V, m, [-row for row in excitation])
             n = (n - m).astype(np.int32)
             self.balance[op.name] = sent + n
         self.potential[op.name] = V

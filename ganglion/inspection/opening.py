@@ -98,9 +98,10 @@ def _group(op: GroupNeuron) -> dict[str, Any]:
     name = "level {}" if op.digits else f"{op.name}#{{}}"
     names = [name.format(k + 1) for k in range(op.levels)]
     thresholds, inhibition = op.thresholds, op.inhibition
-    if op.negative is not None and op.excitation is not None:
+    if op.taking is not None:
+        negative, excitation = op.taking
         names += [name.format(-j - 1) for j in range(op.takers)]
-        thresholds, inhibition = joined(thresholds, op.negative), joined(inhibition, -op.excitation)
+        thresholds, inhibition = joined(thresholds, negative), joined(inhibition, -excitation)
     return {"thresholds": thresholds, "inhibition": inhibition, "members": tuple(names)}
 
 

@@ -39,8 +39,8 @@ class Membranes:
         n = arithmetic.fire(V, list(op.thresholds))
         V = V - self.taken(n)
         net: Array = n.astype(np.int32)
-        if op.negative is not None and op.excitation is not None:
-            m = np.minimum(arithmetic.below(V, n, list(op.negative)), self.sent)
+        if op.taking is not None:
+            m = np.minimum(arithmetic.below(V, n, list(op.taking[0])), self.sent)
             V = V + self.given(m)
             net = net - m
         if keep:

@@ -100,6 +100,11 @@ class GroupNeuron(Membrane):
         """The number of members that take spikes back."""
         return 0 if self.negative is None else int(self.negative.shape[0])
 
+    @property
+    def taking(self) -> tuple[Array, Array] | None:
+        """Thresholds and excitation of the members that take spikes back; None where there are none."""
+        return None if self.negative is None or self.excitation is None else (self.negative, self.excitation)
+
     def infer(self, *types: Type) -> Spikes:
         shape = self.input_shape(types)
         tables = (self.thresholds, self.inhibition)

@@ -35,9 +35,10 @@ def cluster_of(op: GroupNeuron) -> list[Op]:
     inhibition = f"{op.name}#inhibition"
     members = [_member(op, k + 1, op.thresholds[k], inhibition) for k in range(op.members)]
     weights = op.inhibition
-    if op.negative is not None and op.excitation is not None:
-        members += [_member(op, -j - 1, op.negative[j], inhibition) for j in range(op.takers)]
-        weights = joined(weights, -op.excitation)
+    if op.taking is not None:
+        negative, excitation = op.taking
+        members += [_member(op, -j - 1, negative[j], inhibition) for j in range(op.takers)]
+        weights = joined(weights, -excitation)
     names = tuple(m.name for m in members)
     return [
         *members,

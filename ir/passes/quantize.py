@@ -226,8 +226,9 @@ def bounds_with(layer: Layer, units: Units, integers: list[Projection]) -> Inter
     largest = [] if op.bias is None else [np.abs(by_channel(op.bias, channels)).max(axis=1)]
     if isinstance(op, GroupNeuron):
         largest += [np.abs(op.thresholds).max(axis=0), op.inhibition.sum(axis=0)]
-        if op.negative is not None and op.excitation is not None:
-            largest += [np.abs(op.negative).max(axis=0), op.excitation.sum(axis=0)]
+        if op.taking is not None:
+            negative, excitation = op.taking
+            largest += [np.abs(negative).max(axis=0), excitation.sum(axis=0)]
     end = np.iinfo(np.int32).max
     if any((values / units.delta > end).any() for values in largest):  # what 32 bits do not hold fits no membrane
         return np.full(channels, -end), np.full(channels, end)
@@ -238,13 +239,10 @@ def bounds_with(layer: Layer, units: Units, integers: list[Projection]) -> Inter
         below, above = current_bounds(replace(p, exponent=exponent), source)
         low, high = low + below, high + above
     if not isinstance(membrane, GroupNeuron):
-        return window_bounds((low, high), None, layer.steps)
+        return window_bounds((low, high), None, None, layer.steps)
     if membrane.bias_by_step is not None:
         low, high = added((low, high), bias_bounds_by_step(membrane.bias_by_step, channels))
-    takers = None
-    if membrane.negative is not None and membrane.excitation is not None:
-        takers = membrane.negative, membrane.excitation
-    return window_bounds((low, high), (membrane.thresholds, membrane.inhibition), layer.steps, takers)
+    return window_bounds((low, high), (membrane.thresholds, membrane.inhibition), membrane.taking, layer.steps)
 
 
 def per_row(delta: Array) -> Array:
@@ -304,8 +302,8 @@ def quantize_membrane(op: Membrane, delta: Array, shape: tuple[int, ...]) -> Mem
     op = replace(op, unit=delta)
     if not isinstance(op, GroupNeuron):
         return op
-    if op.negative is not None and op.excitation is not None:
-        negative, excitation = integer_tables(op.negative, op.excitation, delta)
+    if op.taking is not None:
+        negative, excitation = integer_tables(*op.taking, delta)
         op = replace(op, negative=negative, excitation=excitation)
     if op.bias_by_step is not None:
         op = replace(op, bias_by_step=rounded(over_channels(op.bias_by_step, delta), delta))
