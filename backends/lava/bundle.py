@@ -124,8 +124,7 @@ def write(graph: Graph, folder: Path) -> None:
 
 def forms_of(graph: Graph) -> list[str]:
     """The forms in which the network can run: not every population has one of explicit members."""
-    graded_only = any(op.digits or op.bias_by_step is not None for op in graph.of(GroupNeuron))
-    return ["graded"] if graded_only else ["cluster", "graded"]
+    return ["graded"] if any(op.graded_only for op in graph.of(GroupNeuron)) else ["cluster", "graded"]
 
 
 def checksum(path: Path) -> str:

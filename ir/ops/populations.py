@@ -101,6 +101,15 @@ class GroupNeuron(Membrane):
         return 0 if self.negative is None else int(self.negative.shape[0])
 
     @property
+    def graded_only(self) -> str:
+        """Why it has no form of explicit members; empty where it has one."""
+        if self.digits:
+            return f"the members of '{self.name}' see each other's spikes within a step; only its graded form exists"
+        if self.bias_by_step is not None:
+            return f"'{self.name}' has a bias of its own at each step; only its graded form exists"
+        return ""
+
+    @property
     def taking(self) -> tuple[Array, Array] | None:
         """Thresholds and excitation of the members that take spikes back; None where there are none."""
         return None if self.negative is None or self.excitation is None else (self.negative, self.excitation)

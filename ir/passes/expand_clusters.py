@@ -28,10 +28,8 @@ def cluster_of(op: GroupNeuron) -> list[Op]:
 
     Raises `CompileError` where a cluster's members have no form: for a bias by step, and for binary digits.
     """
-    if op.digits:
-        raise op.fail(f"the members of '{op.name}' see each other's spikes within a step; only its graded form exists")
-    if op.bias_by_step is not None:
-        raise op.fail(f"'{op.name}' has a bias of its own at each step; only its graded form exists")
+    if op.graded_only:
+        raise op.fail(op.graded_only)
     inhibition = f"{op.name}#inhibition"
     members = [_member(op, k + 1, op.thresholds[k], inhibition) for k in range(op.members)]
     weights = op.inhibition
