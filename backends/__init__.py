@@ -1,6 +1,7 @@
 """Backends: what a compiled network can be written for.
 
 protocol.py   what a backend is
+folders.py    a folder that is written whole or not at all
 lava/         a folder with a program for Lava, its process library, and the runner
 """
 

@@ -35,9 +35,13 @@ class Backend(Protocol):
         """Every reason why `graph` cannot be emitted; empty where it can."""
         ...
 
-    def emit(self, graph: Graph, folder: Path, *, overwrite: bool = False) -> Path:
-        """Write `graph` into `folder`, whole or not at all, and return it.
+    def emit(self, graph: Graph, path: Path, *, overwrite: bool = False) -> Path:
+        """Write `graph` to `path`, a folder or a file, whole or not at all, and return it.
 
-        Raises `CompileError` with what `check` finds, `InputError` where `folder` may not be written.
+        Raises `CompileError` with what `check` finds, `InputError` where `path` may not be written.
         """
+        ...
+
+    def usage(self, path: Path) -> list[str]:
+        """What a person does with what was written to `path`: lines for the terminal."""
         ...

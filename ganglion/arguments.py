@@ -85,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
 
     sub = command("emit", "write a network for a backend")
     sub.add_argument("net", metavar="NET.onnx")
-    sub.add_argument("-o", "--output", required=True, metavar="FOLDER")
+    sub.add_argument("-o", "--output", required=True, metavar="PATH")
     sub.add_argument("--backend", default="lava")
     sub.add_argument("--overwrite", action="store_true", help="replace an earlier bundle")
 

@@ -313,15 +313,17 @@ def simulate(
     )
 
 
-def emit(
-    net: Graph | str | PathLike[str], backend: str, folder: str | PathLike[str], *, overwrite: bool = False
-) -> Path:
-    """Write `net` for `backend` ("lava") as a bundle that needs no ganglion; returns the folder."""
+def emit(net: Graph | str | PathLike[str], backend: str, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
+    """Write `net` for `backend`, a name in `ganglion.backends`, to `path`, which it returns.
+
+    What is written needs no ganglion. It is whole or not there; what is there already is replaced only with
+    `overwrite`. Raises `CompileError` with every reason why the backend cannot take the network.
+    """
     from ganglion.backends import BACKENDS
 
     if backend not in BACKENDS:
         raise InputError(f"unknown backend '{backend}'", hint=f"one of {', '.join(BACKENDS)}")
-    return BACKENDS[backend].emit(opened(net), Path(folder), overwrite=overwrite)
+    return BACKENDS[backend].emit(opened(net), Path(path), overwrite=overwrite)
 
 
 def opened(net: Graph | str | PathLike[str]) -> Graph:

@@ -22,7 +22,8 @@ import numpy as np
 from ganglion.errors import EngineError, InputError
 from ganglion.ir import Array
 
-from .bundle import PROGRAM, read_marker
+from .bundle import PROGRAM
+from .bundle import about as about_bundle
 from .cleanup import kill_group, remove_segments, terminated_as_exit
 from .interpreter import clean_environment, find_python
 
@@ -83,7 +84,7 @@ def run(
     fails, or passes the limit. However it ends, no process and no shared memory of the run remains.
     """
     bundle = Path(bundle)
-    about = read_marker(bundle)
+    about = about_bundle(bundle)
     names = check_arguments(about, codes, form, record)
     interpreter = find_python(python).path
     begin = time.monotonic()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import time
 from typing import Any
 
@@ -13,6 +12,7 @@ from rich.table import Table
 
 import ganglion
 from ganglion.arguments import sources
+from ganglion.backends import BACKENDS
 from ganglion.inspection import (
     Difference,
     Dump,
@@ -146,17 +146,12 @@ def inspect(a: argparse.Namespace) -> int:
 
 
 def emit(a: argparse.Namespace) -> int:
-    folder = ganglion.emit(a.net, a.backend, a.output, overwrite=a.overwrite)
-    files = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
-    give(a, {"folder": str(folder), "files": files}, None)
+    path = ganglion.emit(a.net, a.backend, a.output, overwrite=a.overwrite)
+    files = sorted(str(p.relative_to(path)) for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path.name]
+    give(a, {"folder": str(path if path.is_dir() else path.parent), "files": files}, None)
     if a.json != "-":
-        shown = escape(shlex.quote(str(folder / "network.py")))
-        out.print(
-            f"{escape(str(folder))}/ needs Python 3.10, lava-nc 0.10.0 and numpy < 2, and nothing of ganglion:",
-            soft_wrap=True,
-        )
-        out.print(f"  python {shown} --input codes.npy --output counts.npz --form graded", soft_wrap=True)
-        out.print("where codes.npy holds the input's integer codes: net.input.encode(x)[0]")
+        for line in BACKENDS[a.backend].usage(path):
+            out.print(escape(line), soft_wrap=True)
     return DONE
 
 
