@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
         "--reset",
         choices=("soft", "hard"),
         help="what a spike does to the potential, which NIR leaves open: soft takes the threshold away; hard sets it "
-        "to v_reset, which no network here can",
+        "to v_reset, which no network here can do",
     )
     foreign.add_argument("--steps", type=int, metavar="T", help="time-steps per sample")
     foreign.add_argument("--target", help="loihi1, loihi2 or a .toml file (default: loihi2)")

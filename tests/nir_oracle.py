@@ -3,7 +3,7 @@
 The reading that docs/nir.md states: one step is the unit of time. Linear nodes and Threshold take no time; what a node
 sends at step g reaches an integrator (I, IF) at step g + 1, through a Delay of d steps at g + 1 + d. An integrator at
 level L (steps from the Input) works in the window [L, L + T), at whose beginning v is v_0 (of the metadata; else 0). An
-IF that fires loses v_threshold.
+IF that fires loses v_threshold. With a `latency` of 0, NIR's own, edges take no time; then no node can lead back.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ STATEFUL = ("I", "IF")
 class Interpreter:
     """One `nir.NIRGraph` with one sample of `codes`, the same at each of T steps. `fires(v, threshold)` is > or >=."""
 
-    def __init__(self, graph: Any, codes: Array, steps: int, fires: Callable[..., Any] = operator.gt) -> None:
+    def __init__(
+        self, graph: Any, codes: Array, steps: int, fires: Callable[..., Any] = operator.gt, latency: int = 1
+    ) -> None:
+        self.latency = latency
         self.nodes, self.codes, self.steps, self.fires = graph.nodes, np.asarray(codes, np.float64), steps, fires
         self.sources: dict[str, list[str]] = {name: [] for name in self.nodes}
         for a, b in graph.edges:
@@ -44,7 +47,9 @@ class Interpreter:
             if before:
                 ways = {self.level(s) for s in before}
             assert len(ways) == 1, f"the ways to {name} take {ways} steps"
-            extra = int(node.delay.flat[0]) if self.kind(name) == "Delay" else int(self.kind(name) in STATEFUL)
+            extra = (
+                int(node.delay.flat[0]) if self.kind(name) == "Delay" else self.latency * (self.kind(name) in STATEFUL)
+            )
             self.levels[name] = ways.pop() + extra
         return self.levels[name]
 
@@ -84,7 +89,7 @@ class Interpreter:
         else:
             self.sent(name, g - 1)
             v = self.v[name, g - 1]
-        v = v + node.r * self.arriving(name, g - 1)
+        v = v + node.r * self.arriving(name, g - self.latency)
         if type(node).__name__ == "I":
             self.v[name, g] = v
             return v
@@ -131,6 +136,8 @@ def linear(kind: str, node: Any, x: Array) -> Array:
 
 def convolve(x: Array, weight: Array, stride: Any, padding: Any, dilation: Any) -> Array:
     """The cross-correlation of `x` (C, H, W) with `weight` (O, C, kh, kw), one output at a time."""
+    if isinstance(padding, str):
+        padding = 0 if padding == "valid" else np.asarray(dilation) * (weight.shape[2] // 2)  # of an odd, square kernel
     (sh, sw), (ph, pw), (dh, dw) = (np.broadcast_to(n, 2) for n in (stride, padding, dilation))
     x = np.pad(x, ((0, 0), (ph, ph), (pw, pw)))
     out, _, kh, kw = weight.shape

@@ -81,7 +81,8 @@ def pair(name: str, node: Any, key: str, least: int) -> tuple[int, int]:
     """A setting of a window, for height and width: one whole number for both, or two."""
     value = numbers(name, node, key).reshape(-1)
     if len(value) not in (1, 2) or (value != np.rint(value)).any() or (value < least).any():
-        raise fail(name, node, f"its {key} is {value.tolist()}; it must be one or two whole numbers from {least} on")
+        given = ", ".join(f"{v:g}" for v in value)
+        raise fail(name, node, f"its {key} is {given}; it must be one or two whole numbers from {least} on")
     return int(value[0]), int(value[-1])
 
 
