@@ -17,6 +17,7 @@ VERSION = 1  # of the metadata
 NETWORK = "ganglion"  # of the graph: the network's fields and ops, as JSON
 DIGEST = "ganglion_digest"  # of the graph: SHA-256 of all else in the file
 UNSAID = "ganglion_not_said"  # of the graph and of its nodes: what NIR cannot say of them
+STEPS = "ganglion_steps"  # of the graph: T, the time-steps of a sample
 OP = "ganglion_op"  # of a node: the op that it belongs to
 FIELD = "ganglion_"  # of a node, before the name of a field: an array of that op
 INITIAL = "ganglion_v_0"  # of an IF node: the potential with which every window begins
@@ -61,4 +62,4 @@ def _update(found: Any, key: str, value: Any) -> None:
         found.update("\n".join(map(str, array.ravel())).encode())
 
 
-__all__ = ["DIGEST", "FIELD", "INITIAL", "NETWORK", "OP", "UNSAID", "VERSION", "digest", "library"]
+__all__ = ["DIGEST", "FIELD", "INITIAL", "NETWORK", "OP", "STEPS", "UNSAID", "VERSION", "digest", "library"]

@@ -1,6 +1,6 @@
 """What NIR cannot say of a network, by name, and of which ops each holds.
 
-None of it makes the graph a wrong one: another reader has to agree to it, or gets similar spikes at best.
+None of it makes the graph a wrong one, but a reader that does not know it gets similar spikes at best.
 """
 
 from __future__ import annotations
@@ -57,9 +57,15 @@ def unsaid(graph: Graph) -> list[Unsaid]:
             plain,
         ),
         (
+            "threshold",
+            "A Threshold node sends 1 at every step at which its input is above the threshold; NIR's documents also "
+            "have it send when the threshold is crossed.",
+            [op.name for op in graph.of(GroupNeuron) if op.members > 1],
+        ),
+        (
             "synaptic latency",
-            "What is sent at step g arrives at step g + 1, later by what the Delay nodes say; NIR's edges take no "
-            "time. So does what a Threshold node of a cluster sends back to its integrator.",
+            "What is sent at step g arrives at step g + 1, or later by a Delay node; also what a Threshold node of a "
+            "cluster sends back to its integrator. NIR's edges take no time.",
             [op.name for op in projections],
         ),
         (

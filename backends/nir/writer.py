@@ -19,7 +19,7 @@ import numpy as np
 
 from ganglion.ir import Array, Dense, Graph, GroupNeuron, Input, Membrane, Op, Projection, Readout, Shape, per_channel
 from ganglion.ir.linear import to_sparse
-from ganglion.ir.nir import DIGEST, FIELD, INITIAL, NETWORK, OP, UNSAID, VERSION, digest, library
+from ganglion.ir.nir import DIGEST, FIELD, INITIAL, NETWORK, OP, STEPS, UNSAID, VERSION, digest, library
 from ganglion.ir.records import to_record
 
 from .forms import Form, Layout, layout
@@ -191,7 +191,11 @@ class Writer:
         header = {name: getattr(self.graph, name) for name in FIELDS}
         header |= {"stage": self.graph.stage.name.lower(), "notes": list(self.graph.notes)}
         about = {"version": VERSION, "network": header, "ops": self.records}
-        metadata = {NETWORK: json.dumps(about), UNSAID: "\n".join(f"{u.name}: {u.meaning}" for u in self.unsaid)}
+        metadata = {
+            STEPS: self.graph.steps,
+            NETWORK: json.dumps(about),
+            UNSAID: "\n".join(f"{u.name}: {u.meaning}" for u in self.unsaid),
+        }
         graph = self.nir.NIRGraph(nodes=self.nodes, edges=self.edges, metadata=metadata)
         graph.metadata[DIGEST] = digest(graph)
         return graph

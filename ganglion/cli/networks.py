@@ -107,6 +107,7 @@ def import_nir(a: argparse.Namespace) -> int:
     summary = {
         "output": str(a.output),
         "populations": [op.name for op in net.populations],
+        "neurons": sum(ganglion.ir.size(net.typeof(op.name).shape) for op in net.populations),
         "depth": net.depth,
         "steps": net.steps,
         "target": net.target,
@@ -116,6 +117,7 @@ def import_nir(a: argparse.Namespace) -> int:
     if a.json != "-":
         for note in net.notes:
             out.print(f"[yellow]note[/]: {escape(note)}", soft_wrap=True)
+        out.print(f"{escape(a.output)}: {summary['neurons']} neurons of {net.members or 'L'} members", soft_wrap=True)
     return DONE
 
 

@@ -160,7 +160,7 @@ def test_a_kernel_says_what_its_convolution_does(data: st.DataObject) -> None:
 def test_what_nir_cannot_say_is_said_by_name(tmp_path: Path) -> None:
     told = write(networks.residual(), tmp_path / "net.nir")
     names = {text.removeprefix("NIR cannot say: ").split(". ")[0] for text in told}
-    assert names == {*ALWAYS, "delays in steps", "bias in windows"}  # every population has several members
+    assert names == {*ALWAYS, "delays in steps", "bias in windows", "threshold"}  # all have several members
     one = of_one_member(networks.residual())
     names = {text.removeprefix("NIR cannot say: ").split(". ")[0] for text in write(one, tmp_path / "net.nir")}
     assert names == {*ALWAYS, "delays in steps", "bias in windows", "soft reset", "initial potential"}
@@ -169,6 +169,7 @@ def test_what_nir_cannot_say_is_said_by_name(tmp_path: Path) -> None:
     node = read.nodes["a_relu"]
     assert node.metadata["ganglion_not_said"] == "windows, soft reset, initial potential, integers"
     assert node.metadata["ganglion_level"] == 1
+    assert read.metadata["ganglion_steps"] == 3
     plain = of_one_member(networks.convolutions())
     bare = plain.rebuild([replace(op, bias=None) if isinstance(op, GroupNeuron) else op for op in plain.ops])
     assert not any("bias" in text or "delay" in text for text in write(bare, tmp_path / "net.nir"))

@@ -378,7 +378,8 @@ def test_a_file_that_was_changed_is_not_read_back(tmp_path: Path) -> None:
     def description(graph: Any) -> None:
         graph.metadata[NETWORK] = graph.metadata[NETWORK].replace('"steps": 3', '"steps": 4')
 
-    for change in (weight, edges, level, description):
+    changes: list[Callable[[Any], None]] = [weight, edges, level, description]
+    for change in changes:
         graph = nir.read(path)
         change(graph)
         with pytest.raises(InputError, match="were changed since ganglion wrote it") as caught:
