@@ -53,6 +53,7 @@ def is_nir(path: Path) -> bool:
         return False
     try:
         with h5py.File(path, "r") as file:
-            return "version" in file and "node" in file and "type" in file["node"]
-    except (OSError, TypeError):
+            node = file.get("node")
+            return "version" in file and isinstance(node, h5py.Group) and "type" in node
+    except OSError:
         return False
