@@ -1,12 +1,14 @@
-"""NIR graphs for tests. Import it after `pytest.importorskip("nir")`."""
+"""NIR graphs for tests; without the package nir, what imports it is skipped."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 from typing import Any
 
-import nir
 import numpy as np
+import pytest
+
+nir: Any = pytest.importorskip("nir")
 
 CODES = {"input_range": (-4.0, 4.0), "input_step": 0.25}
 

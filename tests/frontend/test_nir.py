@@ -16,11 +16,8 @@ from ganglion.errors import GanglionWarning
 from ganglion.ir import Array, Conv2d, Dense, GroupNeuron
 from ganglion.ir.nir import NETWORK
 from tests.backends import networks
+from tests.nir_graphs import CODES, graph_of, neurons, nir
 from tests.nir_oracle import Interpreter
-
-nir = pytest.importorskip("nir")
-
-from tests.nir_graphs import CODES, graph_of, neurons  # noqa: E402  # it imports nir
 
 
 def check_spikes(graph: Any, steps: int, x: Array) -> ganglion.Graph:

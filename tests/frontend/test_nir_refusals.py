@@ -16,10 +16,7 @@ from ganglion.cli import main
 from ganglion.errors import CompileError, GanglionWarning, InputError
 from ganglion.ir.nir import DIGEST, NETWORK, digest
 from tests.backends import networks
-
-nir = pytest.importorskip("nir")
-
-from tests.nir_graphs import CODES, fully, graph_of, neurons  # noqa: E402  # it imports nir
+from tests.nir_graphs import CODES, fully, graph_of, neurons, nir
 
 
 def unreadable() -> dict[str, Any]:
