@@ -25,6 +25,7 @@ from .ops import (
     MaxPool,
     Membrane,
     Op,
+    PhaseNeuron,
     Projection,
     Range,
     Readout,
@@ -38,19 +39,20 @@ from .types import Spikes, signed_bits
 
 LIMIT = 32  # bits of the integers in which every engine computes; a target's own width is proved by `quantize`
 
-SPIKING = (Input, Projection, GroupNeuron, MaxPool, Readout)
+SPIKING = (Input, Projection, GroupNeuron, PhaseNeuron, MaxPool, Readout)
 ALLOWED: dict[Stage, tuple[type[Op], ...]] = {
     Stage.IMPORTED: (*(Input, Projection, Bias, Sum, Concat, Gather, Reshape, Range, Staircase, MaxPool, Readout),),
     Stage.COMPOSED: (Input, Projection, Staircase, MaxPool, Readout),
     Stage.GROUPED: SPIKING,
     Stage.SCHEDULED: SPIKING,
     Stage.QUANTIZED: SPIKING,
-    Stage.CLUSTERED: (Input, Projection, IntegrateFire, LateralInhibition, Cluster, MaxPool, Readout),
+    Stage.CLUSTERED: (Input, Projection, IntegrateFire, LateralInhibition, Cluster, PhaseNeuron, MaxPool, Readout),
 }
 INTEGER_FIELDS: dict[type[Op], tuple[str, ...]] = {
     Projection: ("weight",),
     Membrane: ("bias",),
     GroupNeuron: ("thresholds", "inhibition", "negative", "excitation", "bias_by_step"),
+    PhaseNeuron: ("thresholds",),
     IntegrateFire: ("threshold",),
     LateralInhibition: ("weights",),
 }
@@ -102,6 +104,9 @@ def paths_are_balanced(graph: Graph) -> Iterator[str]:
     for neuron in graph.of(GroupNeuron):
         if neuron.bias_by_step is not None and len(neuron.bias_by_step) != graph.steps:
             yield f"'{neuron.name}' has a bias for {len(neuron.bias_by_step)} steps in windows of {graph.steps}"
+    for phases in graph.of(PhaseNeuron):
+        if len(phases.payloads) != graph.steps:
+            yield f"'{phases.name}' has {len(phases.payloads)} phases in windows of {graph.steps} steps"
     for op in graph.of(Membrane):
         for projection in (graph[name] for name in op.inputs):
             assert isinstance(projection, Projection)

@@ -23,6 +23,7 @@ from ganglion.ir import (
     MaxPool,
     Membrane,
     Op,
+    PhaseNeuron,
     Projection,
     Readout,
     Spikes,
@@ -45,6 +46,7 @@ class StepEngine:
         self.sent: dict[str, dict[int, Any]] = {}
         self.potential: dict[str, Any] = {}
         self.peak: dict[str, Any] = {}
+        self.collected: dict[str, list[Array]] = {}  # what phase neurons are about to send, from the window before
         self.balance: dict[str, Any] = {}  # the spikes sent in this window and not taken back
 
     def run(
@@ -68,6 +70,8 @@ class StepEngine:
             for op in self.graph.ops:
                 if isinstance(op, Projection):
                     continue  # delivers when its target asks
+                if isinstance(op, PhaseNeuron) and 0 <= g - op.level < samples * T:
+                    self.collect(op, g, (g - op.level) % T)
                 sample, t = divmod(g - self.level[op.name], T)
                 if 0 <= sample < samples:  # outside its windows a population neither integrates nor fires
                     value = codes[:, sample] if isinstance(op, Input) else RULES[type(op)](self, op, g, t)
@@ -113,6 +117,15 @@ class StepEngine:
         self.potential[op.name] = V
         return n
 
+    def collect(self, op: PhaseNeuron, g: int, t: int) -> None:
+        V = self.integrate(op, g, t)
+        if t == self.graph.steps - 1:
+            thresholds = arithmetic.rows(op.thresholds, self.graph.typeof(op.name).shape)
+            self.collected[op.name] = list(arithmetic.phases(V, thresholds, op.payloads))
+
+    def phase_neuron(self, op: PhaseNeuron, g: int, t: int) -> Array:
+        return self.collected[op.name][t]
+
     def member(self, op: IntegrateFire, g: int, t: int) -> Array:
         V = self.integrate(op, g, t, self.sent[op.inhibited_by].get(g - 1, 0))
         threshold = per_channel(op.threshold, self.graph.typeof(op.name).shape)
@@ -146,6 +159,7 @@ class StepEngine:
 
 RULES: dict[type[Op], Callable[[StepEngine, Any, int, int], Array]] = {
     GroupNeuron: StepEngine.group_neuron,
+    PhaseNeuron: StepEngine.phase_neuron,
     IntegrateFire: StepEngine.member,
     LateralInhibition: StepEngine.lateral_inhibition,
     Cluster: StepEngine.cluster,

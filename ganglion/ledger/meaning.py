@@ -84,7 +84,7 @@ def meanings_of(composed: Graph, spiking: Graph, source: OpenedModel) -> dict[st
             base=np.asarray(0.0 if op.base is None else op.base),
             scale=scale,
             low=np.asarray(0.0 if isinstance(spiking[op.name], GroupNeuron) else kind.low * scale),
-            high=np.asarray(kind.high * scale),
+            high=np.asarray(kind.high * scale / (spiking.steps if kind.once else 1)),
         )
     return found
 

@@ -91,6 +91,16 @@ class GroupNeuron(Membrane):
         return int(self.thresholds.shape[0])
 
     @property
+    def finest(self) -> float:
+        """The least value that it can tell from 0."""
+        return self.scale
+
+    @property
+    def counts(self) -> tuple[int, int, bool]:
+        """The least and the most that is sent in a step, and whether a neuron sends at most once a window."""
+        return -self.takers, self.levels, False
+
+    @property
     def members(self) -> int:
         """tau, the number of integrate-and-fire members of each cluster that send; without those that take back."""
         return self.digits or self.levels
@@ -133,7 +143,8 @@ class GroupNeuron(Membrane):
             raise self.bug(f"a bias by step of shape {self.bias_by_step.shape} for {shape}")
         if self.digits and self.levels != 2**self.digits - 1:
             raise self.bug(f"{self.levels} levels are not all sums of {self.digits} powers of two")
-        return Spikes(shape=shape, low=-self.takers, high=self.levels)
+        low, high, once = self.counts
+        return Spikes(shape=shape, low=low, high=high, once=once)
 
     def _check_takers(self, shape: Shape) -> None:
         if self.negative is None or self.excitation is None:
@@ -224,7 +235,8 @@ class MaxPool(Membrane):
 
     so that after T steps the counts add up to the maximum of the inputs' counts. Windows are those of ONNX `MaxPool`:
     `pads` (top, left, bottom, right) never win. One spike stands for the real value `scale`, () or (C,). Every step
-    sends between `low` and `high` spikes, as its sources do. The ONNX value `value` is `base`, () or (C,), plus what
+    sends between `low` and `high` spikes, as its sources do, and where these send `once` a window, so does it: what is
+    worth most comes first. The ONNX value `value` is `base`, () or (C,), plus what
     the spikes stand for.
     """
 
@@ -237,6 +249,7 @@ class MaxPool(Membrane):
     scale: Array
     low: int = 0
     high: int = 0
+    once: bool = False
     value: str = ""
     base: Array | None = None
 
@@ -254,7 +267,7 @@ class MaxPool(Membrane):
             if extent < reach or min(before, after) < 0 or max(before, after) >= reach:
                 raise self.fail(f"windows over {reach} places with pads {self.pads} do not fit {shape}")
             spatial.append((extent - reach) // self.strides[axis] + 1)
-        return Spikes(shape=(shape[0], *spatial), low=self.low, high=self.high)
+        return Spikes(shape=(shape[0], *spatial), low=self.low, high=self.high, once=self.once)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
