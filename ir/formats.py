@@ -14,8 +14,8 @@ def integer_format(op: Op) -> dict[str, int]:
     """The bits of the integers of `op`, by what they hold; {} where its numbers are real, or it has none.
 
     A projection has "weights" and "exponent" (what arrives is `weights << exponent`), a population "membrane" (the
-    width of its proven interval), "thresholds", "negative", "payloads" and "bias", a lateral inhibition "weights". Signed integers,
-    as few bits as hold all values: a target's format has at least these.
+    width of its proven interval), "thresholds", "negative", "payloads" and "bias", a lateral inhibition "weights".
+    Signed integers, as few bits as hold all values: a target's format has at least these.
     """
     if isinstance(op, Projection):
         return _bits(weights=op.weight) and {**_bits(weights=op.weight), "exponent": op.exponent}

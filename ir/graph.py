@@ -128,7 +128,7 @@ class Graph:
 
     @property
     def populations(self) -> list[Op]:
-        """The ops whose counts stand for activations: Group Neurons, or clusters of members, phase neurons, and pools."""
+        """The ops whose counts stand for activations: Group Neurons, or clusters of members; phase neurons; pools."""
         return [op for op in self.ops if isinstance(op, (GroupNeuron, PhaseNeuron, Cluster, MaxPool))]
 
     @property
@@ -137,8 +137,8 @@ class Graph:
         return max((op.level for op in self.of(Membrane)), default=0)
 
     def level(self, name: str) -> int:
-        """When a population first sends: its level (a phase neuron's is that of what it collects), that of the members of
-        a cluster or lateral inhibition, or 0 for the input.
+        """When a population first sends: its level, but for a phase neuron, which collects before; that of the members
+        of a cluster or lateral inhibition; 0 for the input.
         """
         op = self[name]
         if isinstance(op, (Cluster, LateralInhibition)):

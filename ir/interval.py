@@ -103,11 +103,11 @@ def by_channel(array: Array, channels: int) -> Array:
 def window_bounds(
     step: Interval, once: Interval, sending: Tables | None, taking: Tables | None, steps: int
 ) -> Interval:
-    """Bounds of the potential over `steps` time-steps, each of which adds a value within `step`; all of them together add
-    one more within `once`, which holds 0.
+    """Bounds of the potential over `steps` time-steps, each of which adds a value within `step`; all of them together
+    add one more within `once`, which holds 0.
 
-    `sending` and `taking` are as `tables_of` gives them. Where there is a reset, what comes once is taken as if it could
-    come at every step.
+    `sending` and `taking` are as `tables_of` gives them. Where there is a reset, what comes once is taken as if it
+    could come at every step.
     """
     low = high = lowest = highest = np.zeros_like(step[0])
     if sending is None:

@@ -36,6 +36,8 @@ from ganglion.ir import (
     passes,
 )
 from ganglion.ir.passes.group import group_neuron
+from ganglion.methods import Phase
+from ganglion.pipeline import spiking
 
 KINDS = ("conv", "residual", "shortcut", "pool", "max", "dense block", "transposed", "shuffle")
 
@@ -262,6 +264,19 @@ def general_networks(draw: st.DrawFn, by_step: bool = True) -> Graph:
             passes.choose_kernels,
         ],
     )
+
+
+def phase(graph: Graph, steps: int, target: str, base: float = 0.0) -> Graph:
+    """`graph` as an integer network of phase neurons."""
+    path = spiking(steps=steps, members=1, target=targets.load(target), method=Phase(base=base))
+    return passes.run(graph, [passes.compose, *path])
+
+
+@st.composite
+def phase_networks(draw: st.DrawFn) -> Graph:
+    """As `integer_networks`, of phase neurons."""
+    steps, base = draw(st.sampled_from([1, 2, 3, 5])), draw(st.sampled_from([0.0, 1.5, 2.0]))
+    return phase(draw(imported()), steps, draw(st.sampled_from(["loihi1", "loihi2"])), base)
 
 
 def general(op: GroupNeuron, rng: np.random.Generator, steps: int, by_step: bool, channels: int) -> GroupNeuron:

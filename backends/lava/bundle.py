@@ -95,9 +95,12 @@ def program_text(program: Program) -> str:
 
 def neurons_in_words(graph: Graph) -> str:
     """How many neurons it has, by kind."""
-    found = {"Group Neurons": graph.of(GroupNeuron), "phase neurons": graph.of(PhaseNeuron)}
-    counts = {kind: sum(size(graph.typeof(op.name).shape) for op in ops) for kind, ops in found.items() if ops}
-    return " and ".join(f"{count} {kind}" for kind, count in counts.items()) or "0 Group Neurons"
+    groups, phases = (
+        sum(size(graph.typeof(op.name).shape) for op in graph.ops if isinstance(op, kind))
+        for kind in (GroupNeuron, PhaseNeuron)
+    )
+    counts = [f"{groups} Group Neurons"] if groups or not phases else []
+    return " and ".join([*counts, *([f"{phases} phase neurons"] if phases else [])])
 
 
 TEMPLATE = '''\

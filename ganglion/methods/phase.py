@@ -13,7 +13,7 @@ from ganglion.ir import Array, PhaseNeuron, Staircase
 from .base import Calibration, Method, theta_of
 
 MOST = 255  # the largest payload: a count of 8 bits
-SPAN = 16.0  # of the largest to the least value, where the base is chosen for T
+SPAN = 32  # of the largest to the least value, at most, where the base is chosen for T
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +23,12 @@ class Phase(Method):
         V <- sum of a window's input;  the spike is sent at the first s at which V / T >= threshold[s]
         threshold[s] = value[s] - shift * (value[s] - value[s + 1]),  value[s] = theta * B^-s,  value[T] = 0
 
-    (Hwang and Kung, arXiv 2403.08786: a spike for each neuron, a base B of its own instead of the 2 of Kim et al., 2018,
-    and shifted thresholds, which round to the nearest value; no training.) Here B^-s is a whole payload: G * B^-s
+    (Hwang and Kung, arXiv 2403.08786: a spike for each neuron, a base B of its own instead of the 2 of Kim et al.,
+    2018, and shifted thresholds, which round to the nearest value; no training.) Here B^-s is a whole payload: G * B^-s
     rounded, of which one stands for theta / G; exactly B^(T-1-s) where B is whole, else G = 255. Where that
     rounds two steps to the same payload, the method is refused.
 
-    base   B, above 1; 0: the one with which the largest value is 16 times the least, B = 16^(1 / (T - 1))
+    base   B, above 1; 0: the one with which the largest value is 2 T times the least, but 32 times at most
     shift  0: round down, as by the thresholds of phase coding; 0.5: to the nearest value
     """
 
@@ -55,7 +55,7 @@ class Phase(Method):
 
     def payloads(self, steps: int) -> Array:
         """What a spike carries at each step, int32 (T,); `InputError` where two steps cannot be told apart."""
-        base = self.base or (SPAN ** (1 / (steps - 1)) if steps > 1 else 2.0)
+        base = self.base or (min(2 * steps, SPAN) ** (1 / (steps - 1)) if steps > 1 else 2.0)
         whole = float(base).is_integer() and base ** (steps - 1) <= MOST
         most = base ** (steps - 1) if whole else MOST
         found = np.rint(most * base ** -np.arange(steps, dtype=np.float64)).astype(np.int32)

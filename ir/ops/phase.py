@@ -21,12 +21,12 @@ class PhaseNeuron(Membrane):
         n <- payloads[s] where thresholds[s] <= U, and U < thresholds[s - 1] or s = 0;  0 otherwise
 
     (one-spike phase coding: Hwang and Kung, arXiv 2403.08786, after Kim et al., Neurocomputing 2018.) Thresholds and
-    payloads fall from step to step by a base B; the paper multiplies weights by B^-s, here the spike carries that factor
-    as a graded payload, a whole number. n stands for n * `scale` (a mean over the window, as everywhere: T times
+    payloads fall from step to step by a base B; the paper multiplies weights by B^-s, here the spike carries that
+    factor as a graded payload, a whole number. n stands for n * `scale` (a mean over the window, as everywhere: T times
     the activation). It cannot send sooner, since its first step is the most significant one.
 
-    `thresholds` is (T,) or (T, C), `payloads` (T,) in 1..255. Integer form: thresholds rounded up. `level` is that of the
-    first step it collects; it first sends `hold` steps later.
+    `thresholds` is (T,) or (T, C), `payloads` (T,) in 1..255. Integer form: thresholds rounded up. `level` is that of
+    the first step it collects; it first sends `hold` steps later.
     """
 
     mnemonic: ClassVar[str] = "phase-neuron"
@@ -54,15 +54,19 @@ class PhaseNeuron(Membrane):
         shape = self.input_shape(types)
         steps = len(self.payloads)
         whole = np.issubdtype(self.payloads.dtype, np.integer) and self.payloads.shape == (steps,) and steps > 0
-        if not whole or (np.diff(self.payloads) >= 0).any() or not 1 <= self.payloads.min() <= self.payloads.max() < 256:
+        if (
+            not whole
+            or (np.diff(self.payloads) >= 0).any()
+            or not 1 <= self.payloads.min() <= self.payloads.max() < 256
+        ):
             raise self.bug(f"payloads {self.payloads} are no whole numbers that fall within 255..1")
         if self.thresholds.shape not in ((steps,), (steps, shape[0])):
             raise self.bug(f"thresholds of shape {self.thresholds.shape} for {steps} steps and {shape[0]} channels")
         if (np.diff(self.thresholds, axis=0) >= 0).any() or (self.thresholds <= 0).any():
             raise self.fail(
                 f"the thresholds of '{self.name}' are not positive and strictly falling in whole membrane units",
-                "its phases are too fine beside its weights or the input's range: narrow --input-range, use fewer steps, "
-                "or a larger base",
+                "its phases are too fine beside its weights or the input's range: narrow --input-range, use fewer "
+                "steps, or a larger base",
             )
         low, high, once = self.counts
         return Spikes(shape=shape, low=low, high=high, once=once)

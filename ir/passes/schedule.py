@@ -1,9 +1,9 @@
 """schedule: levels and delays, so that every path from the input to a population takes equally long.
 
-level(p) is the longest path from the input; a phase neuron adds T, since it collects a window before it sends. A projection from p to r gets the extra delay
-level(r) - level(p) - 1: the branches of a residual join wait for each other. Where that is more than a synapse of
-the target can wait, the counts wait in a population of their own, which passes on what arrives: weights of 1, a
-member for every spike.
+level(p) is the longest path from the input; a phase neuron adds T to it and not 1, since it collects a window before it
+sends. A projection from p to r gets the extra delay level(r) - level(p) - 1: the branches of a residual join wait for
+each other. Where that is more than a synapse of the target can wait, the counts wait in a population of their own,
+which passes on what arrives: weights of 1, a member for every spike.
 """
 
 from __future__ import annotations

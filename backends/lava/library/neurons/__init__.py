@@ -83,8 +83,8 @@ class GroupNeuron(AbstractProcess):
 class PhaseNeuron(AbstractProcess):
     """It collects a window of T = `steps` steps from `level` on, and sends one spike in the T steps from the last on.
 
-    At each step of a window it collects, after V <- 0 at its first one: V <- V + input + bias. After its last one U <- V,
-    and then, s = 0..T-1, the first of them in that same step:
+    At each step of a window it collects, after V <- 0 at its first one: V <- V + input + bias. After its last one
+    U <- V, and then, s = 0..T-1, the first of them in that same step:
 
         n <- payloads[s] where thresholds[s] <= U, and U < thresholds[s - 1] or s = 0;  0 otherwise
 
@@ -244,7 +244,8 @@ class PhaseModel(StepModel):
         fired = u >= p["thresholds"][s]
         if s:
             fired &= u < p["thresholds"][s - 1]
-        return (fired * p["payloads"][s]).astype(np.int32).ravel()
+        sent: np.ndarray = (fired * p["payloads"][s]).astype(np.int32)
+        return sent.ravel()
 
 
 @implements(proc=MaxPool, protocol=LoihiProtocol)
