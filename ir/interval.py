@@ -31,7 +31,7 @@ def potential_bounds(graph: Graph, op: Membrane) -> tuple[int, int]:
         assert isinstance(source, Spikes)
         arriving.append((projection, source))
     step = bias_bounds(op.bias, channels)
-    if isinstance(op, GroupNeuron) and op.bias_by_step is not None:
+    if isinstance(op, (GroupNeuron, IntegrateFire)) and op.bias_by_step is not None:
         step = added(step, bias_bounds_by_step(op.bias_by_step, channels))
     often, once = arriving_bounds(arriving, channels)
     low, high = window_bounds(added(step, often), once, *tables_of(graph, op), graph.steps)

@@ -14,6 +14,7 @@ from .exact import candidates, prove
 from .graph import Graph, Stage
 from .interval import potential_bounds
 from .ops import (
+    Array,
     Bias,
     Cluster,
     Concat,
@@ -53,7 +54,7 @@ INTEGER_FIELDS: dict[type[Op], tuple[str, ...]] = {
     Membrane: ("bias",),
     GroupNeuron: ("thresholds", "inhibition", "negative", "excitation", "bias_by_step"),
     PhaseNeuron: ("thresholds",),
-    IntegrateFire: ("threshold",),
+    IntegrateFire: ("threshold", "bias_by_step"),
     LateralInhibition: ("weights",),
 }
 
@@ -101,7 +102,7 @@ def paths_are_balanced(graph: Graph) -> Iterator[str]:
     """level(r) = level(p) + 1 + delay for every projection from p to r, and T is known."""
     if graph.steps < 1:
         yield f"windows of {graph.steps} steps"
-    for neuron in graph.of(GroupNeuron):
+    for neuron in (*graph.of(GroupNeuron), *graph.of(IntegrateFire)):
         if neuron.bias_by_step is not None and len(neuron.bias_by_step) != graph.steps:
             yield f"'{neuron.name}' has a bias for {len(neuron.bias_by_step)} steps in windows of {graph.steps}"
     for phases in graph.of(PhaseNeuron):
@@ -152,7 +153,7 @@ def clusters_are_whole(graph: Graph) -> Iterator[str]:
     for name, members in graph.clusters().items():
         if {m.inhibited_by for m in members} != {name}:
             yield f"'{name}' does not inhibit its own members alone"
-        if len({(m.inputs, m.level, m.bias.tobytes() if m.bias is not None else b"") for m in members}) != 1:
+        if len({(m.inputs, m.level, *map(_bytes, (m.bias, m.bias_by_step))) for m in members}) != 1:
             yield f"the members of '{name}' do not share input, bias and level"
     inhibited = {m.name for members in graph.clusters().values() for m in members}
     for op in graph.of(IntegrateFire):
@@ -161,6 +162,10 @@ def clusters_are_whole(graph: Graph) -> Iterator[str]:
     for cluster in graph.of(Cluster):
         if not set(cluster.inputs) <= inhibited:
             yield f"cluster '{cluster.name}' counts something that is not a member"
+
+
+def _bytes(array: Array | None) -> bytes:
+    return b"" if array is None else array.tobytes()
 
 
 RULES: tuple[tuple[Stage, Callable[[Graph], Iterator[str]]], ...] = (

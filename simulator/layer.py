@@ -220,7 +220,14 @@ class Window:
     def member(self, op: IntegrateFire) -> Array:
         """Not its spikes yet: its drive, which all members of a cluster share."""
         siblings = self.graph[op.inhibited_by].inputs
-        return self.values[siblings[0]] if op.name != siblings[0] else self.drive(op)
+        if op.name != siblings[0]:
+            return self.values[siblings[0]]
+        drive = self.drive(op)
+        if op.bias_by_step is None:
+            return drive
+        shape = self.graph.typeof(op.name).shape
+        more = [layout.channels_last(np.broadcast_to(per_channel(b, shape), shape), shape) for b in op.bias_by_step]
+        return drive + np.stack(more)
 
     def lateral_inhibition(self, op: LateralInhibition) -> Array:
         """All members of the cluster through their window together."""

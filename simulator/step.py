@@ -95,7 +95,7 @@ class StepEngine:
             V = np.zeros((1, *shape), np.int32)
         if op.bias is not None:
             V = V + per_channel(op.bias, shape)
-        if isinstance(op, GroupNeuron) and op.bias_by_step is not None:
+        if isinstance(op, (GroupNeuron, IntegrateFire)) and op.bias_by_step is not None:
             V = V + per_channel(op.bias_by_step[t], shape)
         if op.interval is not None and not (op.interval[0] <= V.min() and V.max() <= op.interval[1]):
             raise InternalError(f"the potential of '{op.name}' left its proven interval {op.interval}")

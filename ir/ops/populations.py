@@ -115,8 +115,6 @@ class GroupNeuron(Membrane):
         """Why it has no form of explicit members; empty where it has one."""
         if self.digits:
             return f"the members of '{self.name}' see each other's spikes within a step; only its graded form exists"
-        if self.bias_by_step is not None:
-            return f"'{self.name}' has a bias of its own at each step; only its graded form exists"
         return ""
 
     @property
@@ -169,7 +167,7 @@ class IntegrateFire(Membrane):
         s <- V >= threshold
 
     `inhibited_by` names the `LateralInhibition` whose output arrives one step later: a feedback edge,
-    therefore not among `inputs`. `threshold` is () or (C,).
+    therefore not among `inputs`. `threshold` is () or (C,), `bias_by_step` as in `GroupNeuron`.
 
     The j-th member that takes spikes back (`takes` = j; 0: one that sends) fires instead while V < threshold and at
     least j of the spikes that its cluster has sent in this window are not taken back; they are counted one step later,
@@ -181,10 +179,13 @@ class IntegrateFire(Membrane):
     threshold: Array
     inhibited_by: str
     takes: int = 0
+    bias_by_step: Array | None = None
 
     def infer(self, *types: Type) -> Spikes:
         shape = self.input_shape(types)
         self.check_channelwise("the threshold", self.threshold, shape)
+        if self.bias_by_step is not None and self.bias_by_step.shape[1:] not in ((), shape[:1]):
+            raise self.bug(f"a bias by step of shape {self.bias_by_step.shape} for {shape}")
         return Spikes(shape=shape, low=0, high=1)
 
 

@@ -20,7 +20,7 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from ganglion.backends.lava.library.arithmetic import WindowMaximum, per_channel, per_neuron
-from ganglion.backends.lava.library.model import V_MAX, MembraneModel, StepModel, check_potential
+from ganglion.backends.lava.library.model import V_MAX, ByStepModel, MembraneModel, StepModel, check_potential
 from ganglion.backends.lava.library.window import Window
 
 
@@ -64,6 +64,7 @@ class GroupNeuron(AbstractProcess):
         super().__init__(
             name=name,
             shape=shape,
+            channels=shape[0],
             thresholds=table,
             inhibition=per_channel(inhibition, shape[0]),
             negative=takers,
@@ -179,15 +180,12 @@ class Readout(AbstractProcess):
 @implements(proc=GroupNeuron, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class GradedModel(MembraneModel):
+class GradedModel(ByStepModel):
     """The whole group in one neuron, which resets at once and sends the count as a graded spike."""
 
     def fire(self, t: int) -> np.ndarray:
         p = self.proc_params
         v = self.v.reshape(p["shape"][0], -1)  # (C, n / C)
-        if len(p["bias_by_step"]):
-            v += p["bias_by_step"][t]
-            check_potential(v)
         count, reset = np.zeros_like(v), np.zeros_like(v)
         for threshold, inhibition in zip(p["thresholds"], p["inhibition"], strict=True):
             fired = v >= threshold
