@@ -3,7 +3,7 @@
 Members share the input and the bias (that of each step, too); each has one of the staggered thresholds. A lateral
 inhibition carries -inhibition[k] from member k to all members of its cluster, itself too (and +excitation[j] from one
 that takes spikes back), and arrives one step later together with the next input. A membrane is compared only after both
-have arrived, and the members that fire are always the lowest n; so the spikes are those of the Group Neuron, to the bit.
+have arrived, and the members that fire are always the lowest n; so the spikes are those of the Group Neuron, exactly.
 """
 
 from __future__ import annotations
