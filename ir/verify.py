@@ -102,7 +102,9 @@ def paths_are_balanced(graph: Graph) -> Iterator[str]:
     """level(r) = level(p) + 1 + delay for every projection from p to r, and T is known."""
     if graph.steps < 1:
         yield f"windows of {graph.steps} steps"
-    for neuron in (*graph.of(GroupNeuron), *graph.of(IntegrateFire)):
+    for neuron in graph.of(Membrane):
+        if not isinstance(neuron, (GroupNeuron, IntegrateFire)):
+            continue
         if neuron.bias_by_step is not None and len(neuron.bias_by_step) != graph.steps:
             yield f"'{neuron.name}' has a bias for {len(neuron.bias_by_step)} steps in windows of {graph.steps}"
     for phases in graph.of(PhaseNeuron):

@@ -227,7 +227,7 @@ class Window:
             return drive
         shape = self.graph.typeof(op.name).shape
         more = [layout.channels_last(np.broadcast_to(per_channel(b, shape), shape), shape) for b in op.bias_by_step]
-        return drive + np.stack(more)
+        return np.asarray(drive + np.stack(more))
 
     def lateral_inhibition(self, op: LateralInhibition) -> Array:
         """All members of the cluster through their window together."""

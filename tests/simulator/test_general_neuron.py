@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganglion.ir import Array, Graph, GroupNeuron, file, passes
+from ganglion.ir import Array, Graph, GroupNeuron, Membrane, file, passes
 from ganglion.simulator import Loops, simulate
 from tests import networks
 from tests.oracle import linear, spread
@@ -55,7 +55,7 @@ def test_each_neuron_by_its_definition(net: Graph, seed: int) -> None:
             assert all(total >= 0 for total in np.cumsum(got))
 
 
-def currents(net: Graph, op: GroupNeuron, x: Array, counts: dict[str, Array]) -> list[Array]:
+def currents(net: Graph, op: Membrane, x: Array, counts: dict[str, Array]) -> list[Array]:
     """What arrives at each step, (N, *shape), by the tests' own linear maps."""
     shape, found = net.typeof(op.name).shape, []
     for t in range(net.steps):
