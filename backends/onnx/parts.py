@@ -36,8 +36,8 @@ def _split(rows: Array, largest: int, shift: int = 0) -> Iterator[tuple[Array, i
     total = np.cumsum(np.abs(rows), axis=1) * largest
     begin, before = 0, np.zeros((len(rows), 1), np.int64)
     while begin < rows.shape[1]:  # as many columns as fit, then the next
-        fits = ((total[:, begin:] - before) < EXACT).all(axis=0)
-        end = begin + (len(fits) if fits.all() else int(fits.argmin()))
+        heaviest = (total[:, begin:] - before).max(axis=0)  # of any row, so far; it never falls
+        end = begin + int(np.searchsorted(heaviest, EXACT))
         part = rows if end - begin == rows.shape[1] else np.zeros_like(rows)
         part[:, begin:end] = rows[:, begin:end]
         yield part, shift

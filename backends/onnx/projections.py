@@ -46,11 +46,14 @@ def conv2d(w: Writer, op: Conv2d, counts: str, shape: Shape, largest: int) -> st
     pads = [top, left, bottom, right]
     if min(pads) < 0:  # a crop, which Conv has not
         x, pads = w.pad(x, [0, 0, top, left], [0, 0, bottom, right]), [0] * 4
-    attributes = {"strides": op.strides, "pads": pads, "dilations": op.dilations, "group": op.groups}
-    attributes["kernel_shape"] = op.weight.shape[2:]
-    return in_parts(
-        w, op.weight, largest, lambda part: w.node("Conv", x, w.cast(w.constant(part), FLOAT), **attributes)
-    )
+
+    def product(part: Array) -> str:
+        return w.node(
+            "Conv", x, w.cast(w.constant(part), FLOAT),
+            kernel_shape=part.shape[2:], strides=op.strides, pads=pads, dilations=op.dilations, group=op.groups,
+        )  # fmt: skip
+
+    return in_parts(w, op.weight, largest, product)
 
 
 def one_to_one(w: Writer, op: OneToOne, counts: str, shape: Shape, largest: int) -> str:

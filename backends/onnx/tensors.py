@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, ValueInfoProto, helper
 
+from ganglion.errors import InputError
 from ganglion.ir import Graph, GroupNeuron, MaxPool, Membrane, Op, Projection, Readout, Shape
+from ganglion.ir.file import LIMIT
 from ganglion.version import __version__
 
 from .writer import INT32, INT64, Writer
@@ -67,7 +69,8 @@ def states(graph: Graph) -> list[State]:
         for age in range(1, reach(graph, op) + 1):
             name = f"{op.name}.sent.{age}"
             newest = result_of(op) if isinstance(op, Membrane) else f"{name}.next"
-            add(name, newest if age == 1 else f"{name}.next", shape, f"what was sent {age} step{'s' * (age > 1)} before")
+            ago = "one step" if age == 1 else f"{age} steps"
+            add(name, newest if age == 1 else f"{name}.next", shape, f"what was sent {ago} before")
     return found
 
 
@@ -107,14 +110,19 @@ def info(name: str, dtype: int, axes: Iterable[int | str], meaning: str) -> Valu
 
 def state_info(state: State, name: str, meaning: str) -> ValueInfoProto:
     """The declaration of a state's input or output."""
-    axes = (*(["N"] if state.batch else []), *state.shape)
+    axes: list[int | str] = [*(["N"] if state.batch else []), *state.shape]
     return info(name, INT64 if state.dtype == "int64" else INT32, axes, meaning)
 
 
 def model(
     graph: Graph, form: str, w: Writer, inputs: list[ValueInfoProto], outputs: list[ValueInfoProto], about: str
 ) -> ModelProto:
-    """The finished model."""
+    """The finished model. Raises `InputError` where it passes protobuf's 2 GB."""
+    taken = sum(len(tensor.raw_data) for tensor in w.initializers)
+    if taken > LIMIT:
+        raise InputError(
+            f"the {form} model of '{graph.name}' has {taken} bytes of weights and tables; one ONNX file holds 2 GB"
+        )
     made = helper.make_model(
         helper.make_graph(w.nodes, graph.name, inputs, outputs, w.initializers, about),
         opset_imports=[helper.make_opsetid("", OPSET)],

@@ -1,11 +1,14 @@
 """The window model: all T steps of a sample, population after population.
 
-Each population is at local step t of the same sample, which Theorem 2 allows: with balanced delays, layer by layer gives
-the same spikes as step by step. So a projection is applied to all steps at once, as (T * N, ...), and only the neurons
-themselves are unrolled.
+Each population is at local step t of the same sample, which Theorem 2 allows: with balanced delays, layer by layer
+gives the same spikes as step by step. So a projection is applied to all steps at once, as (T * N, ...), and only the
+neurons themselves are unrolled.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from onnx import ModelProto
@@ -17,7 +20,9 @@ from ganglion.ir import (
     Input,
     MaxPool,
     Membrane,
+    Op,
     Projection,
+    Readout,
     Shape,
     Spikes,
     per_channel,
@@ -28,8 +33,8 @@ from .projections import current
 from .tensors import CODES, info, model, result_of
 from .writer import DOUBLE, INT32, Writer
 
-ABOUT = """The {T} time-steps that the spiking network "{name}" takes over a sample, unrolled, all in integers: input codes in,
-the spike counts of every population at every step out, the readout's potentials, and the logits."""
+ABOUT = """The {T} time-steps of the spiking network "{name}" over each sample, unrolled, all in integers: from input
+codes to the spike counts of every population at every step, the readout's potentials, and the logits."""
 LOGITS = "logits"
 
 
@@ -40,14 +45,7 @@ def window_model(graph: Graph) -> ModelProto:
     w = Writer({CODES, LOGITS, *(result_of(op) for op in populations)})
     for op in populations:
         arriving = _arriving(w, graph, op)
-        if isinstance(op, GroupNeuron):
-            _group_neuron(w, graph, op, arriving)
-            continue
-        shape = graph.typeof(op.inputs[0]).shape
-        every = arriving if varies(graph, op) else w.add([arriving, w.integer(_over(shape, np.zeros(T, np.int32)))])
-        total = w.node("CumSum", every, w.constant(0, np.int64), output=result_of(op) if op is readout else "")
-        if isinstance(op, MaxPool):
-            _max_pool(w, graph, op, total)
+        w.node("Identity", RULES[type(op)](w, graph, op, arriving), output=result_of(op))
     _logits(w, graph)
     inputs = [info(CODES, INT32, ("N", *source.shape), f"the input's integer codes, {source.low}..{source.high}")]
     meaning = "potential * unit / T at the window's end"
@@ -85,31 +83,39 @@ def _over(shape: Shape, by_step: Array) -> Array:
     return by_step.reshape(steps, 1, *(channels or [1]), *(1,) * (len(shape) - 1))
 
 
-def _group_neuron(w: Writer, graph: Graph, op: GroupNeuron, arriving: str) -> None:
-    """The T steps of a population, unrolled."""
-    T, shape = graph.steps, graph.typeof(op.name).shape
-    each = w.split(arriving, T) if varies(graph, op) else [arriving] * T
-    V, sent, counts = "", None, []
-    for t, step in enumerate(each):
-        V, n, sent = fire(w, op, w.add([V, step]) if t else step, shape, sent)
-        counts.append(n)
-    w.node("Concat", *counts, axis=0, output=result_of(op))
-
-
-def varies(graph: Graph, op: Membrane) -> bool:
+def _varies(graph: Graph, op: Membrane) -> bool:
     """Whether what arrives at `op` differs from step to step: the input's codes do not."""
     sources = (graph[graph[name].inputs[0]] for name in op.inputs)
     by_step = isinstance(op, GroupNeuron) and op.bias_by_step is not None
     return by_step or not all(isinstance(source, Input) for source in sources)
 
 
-def _max_pool(w: Writer, graph: Graph, op: MaxPool, total: str) -> None:
-    """The growth of the peaks of what has arrived so far: `total` (T, N, *shape)."""
-    T, shape, there = graph.steps, graph.typeof(op.inputs[0]).shape, graph.typeof(op.name).shape
-    peak = w.reshape(peaks(w, op, w.reshape(total, [-1, *shape]), shape), [T, -1, *there])
+def _group_neuron(w: Writer, graph: Graph, op: GroupNeuron, arriving: str) -> str:
+    """The counts, step after step."""
+    T, shape = graph.steps, graph.typeof(op.name).shape
+    each = w.split(arriving, T) if _varies(graph, op) else [arriving] * T
+    V, sent, counts = "", None, []
+    for t, step in enumerate(each):
+        V, n, sent = fire(w, op, w.add([V, step]) if t else step, shape, sent)
+        counts.append(n)
+    return w.node("Concat", *counts, axis=0)
+
+
+def _max_pool(w: Writer, graph: Graph, op: MaxPool, arriving: str) -> str:
+    """The growth of the peaks."""
+    shape, there = graph.typeof(op.inputs[0]).shape, graph.typeof(op.name).shape
+    potential = w.reshape(_integrated(w, graph, op, arriving), [-1, *shape])
+    peak = w.reshape(peaks(w, op, potential, shape), [graph.steps, -1, *there])
     later = [0] * (1 + len(there))
-    before = w.pad(peak, [1, *later], [-1, *later])  # one step later, from 0
-    w.node("Sub", peak, before, output=result_of(op))
+    return w.node("Sub", peak, w.pad(peak, [1, *later], [-1, *later]))  # less the peak one step before, 0 at first
+
+
+def _integrated(w: Writer, graph: Graph, op: Membrane, arriving: str) -> str:
+    """The potentials (T, N, *shape) of a membrane that is never reset."""
+    if not _varies(graph, op):
+        every_step = np.zeros(graph.steps, np.int32)
+        arriving = w.add([arriving, w.integer(_over(graph.typeof(op.inputs[0]).shape, every_step))])
+    return w.node("CumSum", arriving, w.constant(0, np.int64))
 
 
 def _logits(w: Writer, graph: Graph) -> None:
@@ -119,3 +125,11 @@ def _logits(w: Writer, graph: Graph) -> None:
     real = w.node("Mul", w.cast(last, DOUBLE), w.constant(op.unit, np.float64))
     logits = w.node("Div", real, w.constant(float(graph.steps), np.float64))
     w.node("Reshape", logits, w.constant([-1, *(op.shape or shape)], np.int64), output=LOGITS)
+
+
+# by kind of population: what it makes of what arrives, (T, N, *shape)
+RULES: dict[type[Op], Callable[[Writer, Graph, Any, str], str]] = {
+    GroupNeuron: _group_neuron,
+    MaxPool: _max_pool,
+    Readout: _integrated,
+}
