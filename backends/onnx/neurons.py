@@ -19,7 +19,7 @@ def fire(w: Writer, op: GroupNeuron, V: str, shape: Shape, sent: str | None) -> 
     `sent` is what has been sent before in this window, less what was taken back; None where that is 0 for certain.
     """
     n = reached(w, V, op.thresholds, shape)
-    V = w.node("Sub", V, amount(w, n, op.inhibition, shape))
+    V = w.node("Sub", V, inhibition(w, op, V, n, shape))
     if op.taking is None:
         return V, n, None
     if sent is None:  # nothing to take back
@@ -34,11 +34,26 @@ def fire(w: Writer, op: GroupNeuron, V: str, shape: Shape, sent: str | None) -> 
     return V, n, w.node("Add", sent, n)
 
 
+def inhibition(w: Writer, op: GroupNeuron, V: str, n: str, shape: Shape) -> str:
+    """What the lowest `n` members, which are those whose thresholds `V` has reached, take from the potential."""
+    if uniform(op.inhibition) or op.levels > FEW:
+        return amount(w, n, op.inhibition, shape)
+    rows = (w.integer(per_channel(row, shape)) for row in op.inhibition)
+    return w.add(
+        [w.node("Mul", spike, row) for spike, row in zip(spikes(w, V, op.thresholds, shape), rows, strict=True)]
+    )
+
+
+def spikes(w: Writer, V: str, thresholds: Array, shape: Shape) -> list[str]:
+    """For each of the thresholds, whether `V` has reached it: 0 or 1."""
+    each = (w.node("GreaterOrEqual", V, w.integer(per_channel(row, shape))) for row in thresholds)
+    return [w.cast(reached, INT32) for reached in each]
+
+
 def reached(w: Writer, V: str, thresholds: Array, shape: Shape) -> str:
     """The number of thresholds, (tau,) or (tau, C), which never fall from one to the next, that `V` has reached: >=."""
     if len(thresholds) <= FEW:
-        each = (w.node("GreaterOrEqual", V, w.integer(per_channel(row, shape))) for row in thresholds)
-        return w.add([w.cast(yes, INT32) for yes in each])
+        return w.add(spikes(w, V, thresholds, shape))
     bits = len(thresholds).bit_length()
     padded = np.full((2**bits - 1, *thresholds.shape[1:]), HIGHEST, np.int32)  # no potential is as high
     padded[: len(thresholds)] = thresholds
@@ -53,11 +68,16 @@ def reached(w: Writer, V: str, thresholds: Array, shape: Shape) -> str:
 
 def amount(w: Writer, n: str, table: Array, shape: Shape) -> str:
     """The sum of the first `n` rows of `table`, (tau,) or (tau, C)."""
-    if (table == table[0]).all():
+    if uniform(table):
         return w.node("Mul", n, w.integer(per_channel(table[0], shape)))
     sums = np.concatenate([np.zeros_like(table[:1], np.int64), np.cumsum(table, axis=0, dtype=np.int64)])
     first, flat = _by_channel(w, sums, shape)
     return w.node("Gather", flat, w.node("Add", n, w.integer(first)) if first.ndim else n, axis=0)
+
+
+def uniform(table: Array) -> bool:
+    """Whether all members have the same, channel by channel."""
+    return bool((table == table[0]).all())
 
 
 def _by_channel(w: Writer, table: Array, shape: Shape) -> tuple[Array, str]:

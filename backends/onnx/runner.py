@@ -79,7 +79,7 @@ def run(
     opened = time.monotonic()
     try:
         results: dict[str, Any] = way(
-            session, codes, names, block or _block(facts), progress or (lambda done, all: None)
+            session, codes, names, block or _block(facts, len(codes)), progress or (lambda done, all: None)
         )
     except Exception as error:
         if not type(error).__module__.startswith("onnxruntime"):
@@ -121,8 +121,13 @@ def _recorded(facts: dict[str, Any], record: str | Sequence[str]) -> list[str]:
     return names
 
 
-def _block(facts: dict[str, Any]) -> int:
-    """How many samples to take at a time: each has currents, potentials and counts, int32, of every population."""
+def _block(facts: dict[str, Any], samples: int) -> int:
+    """How many samples to take at a time: each has currents, potentials and counts, int32, of every population.
+
+    Step by step, there are at least as many behind one another as fill the pipeline.
+    """
     neurons = sum(prod(p["shape"]) for p in facts["populations"].values()) + prod(facts["input"]["shape"])
-    per_sample = 3 * np.dtype(np.int32).itemsize * neurons * (facts["steps"] if facts["form"] == "window" else 1)
-    return int(min(MOST, max(1, BLOCK_BYTES // per_sample)))
+    steps, windows = facts["steps"], facts["form"] == "window"
+    per_sample = 3 * np.dtype(np.int32).itemsize * neurons * (steps if windows else 1)
+    most = MOST if windows else samples * steps // facts["depth"]
+    return int(max(1, min(MOST, most, BLOCK_BYTES // per_sample)))

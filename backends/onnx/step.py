@@ -33,7 +33,8 @@ from .tensors import CODES, STEP, info, model, reach, result_of, state_info, sta
 from .writer import BOOL, INT32, Writer
 
 ABOUT = """One time-step of the spiking network "{name}", all in integers. At step g = 0, 1, ..., `codes` is sample
-g // {T}; a population at level l handles step (g - l) % {T} of sample (g - l) // {T}, and sends nothing while g < l. Every state begins as zeros; which output becomes which input is in the metadata "ganglion"."""
+g // {T}; a population at level l handles step (g - l) % {T} of sample (g - l) // {T}, and sends nothing while g < l.
+Every state begins as zeros; which output becomes which input is in the metadata "ganglion"."""
 
 
 def step_model(graph: Graph) -> ModelProto:
