@@ -111,6 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = ort.SessionOptions()
     options.log_severity_level = 3
     model = Path(__file__).with_name(f"{a.form}.onnx")
+    if not model.is_file():
+        parser.error(f"{model} is missing: write the bundle again")
     session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     facts = facts_of(session)
     found = problem(facts, codes)
@@ -123,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             np.savez(file, **results)
     except OSError as error:
         parser.error(f"--output: cannot write {a.output}: {error}")
-    print(f"{len(codes)} samples, {facts['steps']} time-steps each, {len(results)} populations: {a.output}")
+    print(f"{len(codes)} samples, {facts['steps']} time-steps each, {len(results) - 1} populations: {a.output}")
     return 0
 
 
