@@ -23,7 +23,7 @@ from ganglion.ir import Graph
 
 from .bundle import PROGRAM, emit
 from .diagnose import check
-from .runner import OnnxRun, run
+from .runner import FORMS, OnnxRun, run
 from .step import step_model
 from .window import window_model
 
@@ -51,4 +51,4 @@ class OnnxBackend:
         ]
 
 
-__all__ = ["OnnxBackend", "OnnxRun", "check", "emit", "run", "step_model", "window_model"]
+__all__ = ["FORMS", "OnnxBackend", "OnnxRun", "check", "emit", "run", "step_model", "window_model"]

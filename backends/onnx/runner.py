@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import prod
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -16,13 +16,14 @@ from ganglion.backends.folders import refuse
 from ganglion.errors import EngineError, InputError
 from ganglion.ir import Array, Graph
 
-from .bundle import FORMS, about, serialised
+from .bundle import about, serialised
 from .diagnose import check
 
 if TYPE_CHECKING:
     import onnxruntime as ort  # type: ignore[import-untyped]
 
 Form = Literal["step", "window"]
+FORMS: tuple[Form, ...] = get_args(Form)
 BLOCK_BYTES, MOST = 1 << 27, 64  # what a block of samples may take, about; and how many samples it may be
 
 
