@@ -104,6 +104,7 @@ def _session(network: Graph | str | PathLike[str], form: Form, threads: int, opt
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 4
+    options.enable_mem_reuse = False  # its plan takes longer than a run, and the arena gives freed memory out again
     if not optimise:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:

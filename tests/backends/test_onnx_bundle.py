@@ -226,7 +226,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert sorted(p.name for p in (tmp_path / "b").iterdir()) == FILES
 
 
-def test_only_what_a_wrong_network_gets_wrong_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compare_reports_what_differs_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """`compare` sees a difference: one weight of the emitted model is another."""
     from ganglion.comparison.executors import on_onnxruntime
     from ganglion.comparison.result import Comparison

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganglion.backends.onnx import neurons
+from ganglion.backends.onnx import neurons, run
 from ganglion.backends.onnx import parts as splitting
 from ganglion.backends.onnx.parts import EXACT, parts
 from ganglion.ir import Conv2d, Dense, Graph, MaxPool, OneToOne, Projection, Sparse
 from ganglion.ir.exact import prove
 
 from . import networks
-from .test_onnx_models import assert_equal, run
+from .test_onnx_models import assert_equal
 
 
 @given(

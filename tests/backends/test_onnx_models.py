@@ -133,7 +133,7 @@ def test_the_reference_evaluator_gives_the_same(form: Any) -> None:
     if form == "window":
         names = [*expected.counts, *expected.potentials]
         outputs = [f"{name}.count" for name in expected.counts] + ["logits.potential"]
-        values = dict(zip(names, evaluator.run(outputs, {"codes": codes}), strict=True))  # type: ignore[arg-type]
+        values = dict(zip(names, evaluator.run(outputs, {"codes": codes}), strict=True))
     else:
         session = _AsSession(evaluator)
         values = step_by_step(session, codes, list(expected.counts), 1, lambda done, total: None)
@@ -146,7 +146,7 @@ class _AsSession:
 
     def __init__(self, evaluator: ReferenceEvaluator) -> None:
         self.run = evaluator.run
-        self.custom_metadata_map = {p.key: p.value for p in evaluator.proto_.metadata_props}  # type: ignore[union-attr]
+        self.custom_metadata_map = {p.key: p.value for p in evaluator.proto_.metadata_props}
 
     def get_modelmeta(self) -> _AsSession:
         return self
@@ -186,6 +186,7 @@ def test_before_its_first_window_a_population_is_silent() -> None:
     state = {s["input"]: np.zeros([1, *s["shape"]] if s["batch"] else (), s["dtype"]) for s in facts["state"]}
     outputs = [o.name for o in session.get_outputs()]
     codes = networks.codes(graph, 1)
+    values: dict[str, Array] = {}
     for g in range(graph.depth + 1):
         values = dict(zip(outputs, session.run(outputs, {"codes": codes, **state}), strict=True))
         for place in (*facts["populations"].values(), facts["readout"]):
