@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
     sub = command("emit", "write a network for a backend")
     sub.add_argument("net", metavar="NET.onnx")
     sub.add_argument("-o", "--output", required=True, metavar="PATH")
-    sub.add_argument("--backend", default="lava")
+    sub.add_argument("--backend", default="lava", help="lava or onnx (default: lava)")
     sub.add_argument("--overwrite", action="store_true", help="replace an earlier bundle")
 
     sub = command("compare", "run a model and its network in every engine and compare spike by spike")
@@ -97,6 +97,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--lava-samples", type=_positive, metavar="N", help="only so many samples on Lava")
     sub.add_argument("--lava-python", metavar="PYTHON", help="the Python 3.10 that has lava-nc")
     sub.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="limit of the Lava run")
+    sub.add_argument("--onnx", action="store_true", help="run it as a model of standard ONNX operators, too")
     sub.add_argument(
         "--ledger",
         action="store_true",

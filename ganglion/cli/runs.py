@@ -91,6 +91,7 @@ def compare(a: argparse.Namespace) -> int:
             lava_samples=a.lava_samples,
             lava_python=a.lava_python,
             timeout=a.timeout,
+            onnx=a.onnx,
             ledger=a.ledger,
             target=a.target,
             progress=bars(bar),

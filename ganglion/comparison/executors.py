@@ -49,6 +49,7 @@ class Executor:
 
 
 LAVA_VS_SIMULATOR = "lava_vs_simulator"
+ONNX_VS_SIMULATOR = "onnx_vs_simulator"
 
 
 def asked_for(
@@ -57,12 +58,15 @@ def asked_for(
     lava_samples: int | None,
     lava_python: str | PathLike[str] | None,
     timeout: float,
+    onnx: bool,
 ) -> list[Executor]:
     """The engines that `compare` was asked for."""
     listed = []
     if lava is not None:
         samples = None if lava_samples is None else whole("lava_samples", lava_samples)
         listed.append(on_lava(lava, samples, lava_python, timeout))
+    if onnx:
+        listed.append(on_onnxruntime())
     return listed
 
 
@@ -79,3 +83,14 @@ def on_lava(
         return Executed(counts=ran.counts, potentials=ran.potentials)
 
     return Executor(name="lava", title=f"lava ({form})", samples=samples, run=run)
+
+
+def on_onnxruntime() -> Executor:
+    """The model of a window in standard operators (`ganglion.backends.onnx`), in onnxruntime, in this process."""
+    from ganglion.backends import onnx
+
+    def run(net: Graph, codes: Array, tell: Tell) -> Executed:
+        ran = onnx.run(net, codes, progress=tell)
+        return Executed(counts=ran.counts, potentials=ran.potentials)
+
+    return Executor(name="onnx", title="onnx (window)", samples=None, run=run)

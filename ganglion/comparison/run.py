@@ -39,16 +39,18 @@ def compare(
     lava_samples: int | None = None,
     lava_python: str | PathLike[str] | None = None,
     timeout: float = 600.0,
+    onnx: bool = False,
     ledger: bool = False,
     target: str | PathLike[str] | Target | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Comparison:
-    """Run `model` in onnxruntime and `net` in the float engine, both integer engines and, if asked, Lava.
+    """Run `model` in onnxruntime and `net` in the float engine, both integer engines and, if asked, others.
 
     x             the samples (N, *shape) in the model's real units; only the first `samples` of them
     labels        the right class of every sample, for the accuracies
     lava          run Lava in this form as well, on the first `lava_samples`
     timeout       seconds that Lava may take
+    onnx          run the network as a model of standard ONNX operators as well, in onnxruntime
     ledger        tell in which population and at which step from the model to the network accuracy goes
                   (`ganglion.ledger`)
     target        for the ledger: the target the network was compiled for, where that is a description of your own
@@ -67,7 +69,7 @@ def compare(
         raise InputError("there are no samples to compare")
     if not timeout > 0:
         raise InputError(f"timeout={timeout!r}: it must be a positive number of seconds")
-    others = asked_for(lava=lava, lava_samples=lava_samples, lava_python=lava_python, timeout=timeout)
+    others = asked_for(lava=lava, lava_samples=lava_samples, lava_python=lava_python, timeout=timeout, onnx=onnx)
     classes = None if labels is None else labels_of(labels, len(x))
     tell = progress or (lambda engine, done, total: None)
     result = Comparison(len(x), net.readout.name, rates={op.name: 0.0 for op in net.populations})
