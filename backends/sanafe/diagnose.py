@@ -55,7 +55,7 @@ HINTS: dict[type[Op], str] = {MaxPool: "emit the populations before the max-pool
 POTENTIAL_BITS = 24  # SANA-FE keeps a potential in 64ths in 32 bits; it takes thresholds with half units in 24
 WEIGHT_BITS = 32
 MAX_DELAY = 5
-MAX_SYNAPSES = 12_000_000  # each takes about 1 KB of memory in SANA-FE
+MAX_SYNAPSES = 16_000_000  # each takes about 0.75 KB of memory in SANA-FE
 SLICE = "emit fewer populations (--populations), or compile with fewer members"
 
 
