@@ -110,6 +110,9 @@ def _comparison_table(result: Comparison) -> Table:
     for name in [*result.rates, result.readout]:
         cells = []
         for by_name in result.pairs.values():
+            if name not in by_name:
+                cells.append("[dim]did not run[/]")
+                continue
             agreement = by_name[name]
             colour = "red" if agreement.different else "green"
             cells.append(f"[{colour}]{agreement.different}[/] of {agreement.compared} differ")
@@ -123,7 +126,7 @@ def _verdict(result: Comparison) -> None:
         if same is not None:
             accuracy = result.accuracy[engine]
             shown = "" if accuracy is None else f", accuracy {100 * accuracy:.2f} %"
-            n = result.lava_samples if engine == "lava" else result.samples
+            n = result.executed.get(engine, result.samples)
             against = f", agrees with onnxruntime on {100 * same:.2f} %" if engine != "onnxruntime" else ""
             far = f", logits {100 * (result.distance[engine] or 0):.2g} % away" if engine != "onnxruntime" else ""
             out.print(f"{engine:12} {n} samples{shown}{against}{far}", soft_wrap=True)
@@ -138,6 +141,8 @@ def _verdict(result: Comparison) -> None:
                 break
         else:
             out.print(f"[green]{pair.replace('_', ' ')}: equal to the bit[/]")
+    for remark in result.remarks:
+        out.print(escape(remark), soft_wrap=True)
 
 
 def sweep(a: argparse.Namespace) -> int:

@@ -1,0 +1,81 @@
+"""Engines outside the simulator that run the same network, each against the simulator's spikes.
+
+To add one: a function that makes an `Executor`, a line in `asked_for`, and its option in `compare` and on the command
+line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+from ganglion.ir import Array, Graph
+from ganglion.pipeline import emit, whole
+
+Tell = Callable[[int, int], None]  # done, all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executed:
+    """What an engine made of the samples, in the simulator's integers.
+
+    counts      spike counts (T, N, *shape) by population; a network of which only a part ran leaves out the others
+    potentials  the membrane potentials (T, N, *shape) of the readout, by its name; none where it did not run
+    remarks     what the engine says beside the spikes, a line each
+    """
+
+    counts: Mapping[str, Array]
+    potentials: Mapping[str, Array]
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executor:
+    """One engine: its name in results, its title in progress bars, how many of the samples it runs (None: all)."""
+
+    name: str
+    title: str
+    samples: int | None
+    run: Callable[[Graph, Array, Tell], Executed]
+
+    @property
+    def pair(self) -> str:
+        """The name of its comparison with the simulator."""
+        return f"{self.name}_vs_simulator"
+
+
+LAVA_VS_SIMULATOR = "lava_vs_simulator"
+
+
+def asked_for(
+    *,
+    lava: Literal["graded", "cluster"] | None,
+    lava_samples: int | None,
+    lava_python: str | PathLike[str] | None,
+    timeout: float,
+) -> list[Executor]:
+    """The engines that `compare` was asked for."""
+    listed = []
+    if lava is not None:
+        samples = None if lava_samples is None else whole("lava_samples", lava_samples)
+        listed.append(on_lava(lava, samples, lava_python, timeout))
+    return listed
+
+
+def on_lava(
+    form: Literal["graded", "cluster"], samples: int | None, python: str | PathLike[str] | None, timeout: float
+) -> Executor:
+    """Lava's CPU models, in an interpreter of their own, within `timeout` seconds."""
+    from ganglion.backends import lava
+
+    def run(net: Graph, codes: Array, tell: Tell) -> Executed:
+        with TemporaryDirectory(prefix="ganglion-") as folder:
+            bundle = emit(net, "lava", Path(folder) / "bundle")
+            ran = lava.run(bundle, codes, form=form, python=python, timeout=timeout, progress=tell)
+        return Executed(counts=ran.counts, potentials=ran.potentials)
+
+    return Executor(name="lava", title=f"lava ({form})", samples=samples, run=run)
