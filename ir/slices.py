@@ -11,8 +11,8 @@ from .ops import Projection
 def first_populations(graph: Graph, count: int) -> Graph:
     """The first `count` populations of `graph`, in its order, with their projections; without the readout.
 
-    What comes later sends nothing back, so the spikes of these are the same as in the whole network. With all of its
-    populations it is `graph` itself. Raises `InputError` where there are no such populations.
+    What comes later sends nothing back, so the spikes of these are the same as in the whole network. Raises
+    `InputError` where there are no such populations.
     """
     there = graph.populations
     if not 1 <= count <= len(there):
@@ -20,8 +20,6 @@ def first_populations(graph: Graph, count: int) -> Graph:
             f"there is no slice of {count} populations: '{graph.name}' has {len(there)}",
             hint=f"between 1 and {len(there)}",
         )
-    if count == len(there):
-        return graph
     last = graph.ops.index(there[count - 1])
     begun = graph.ops[: last + 1]
     read = {name for op in begun if not isinstance(op, Projection) for name in op.inputs}

@@ -95,7 +95,7 @@ def program_text(graph: Graph, found: list[Population], cores: int) -> str:
 
 TEMPLATE = '''\
 # /// script
-# requires-python = ">=3.9"
+# requires-python = ">=3.10"
 # dependencies = ["sanafe==2.2.9", "numpy"]
 # ///
 """The spiking network "{name}"{part}, on SANA-FE; written by ganglion.

@@ -31,6 +31,7 @@ from ganglion.ir import (
     is_integer,
     signed_bits,
 )
+from ganglion.ir.slices import first_populations
 
 from .architecture import chip
 from .synapses import total
@@ -56,7 +57,6 @@ POTENTIAL_BITS = 24  # SANA-FE keeps a potential in 64ths in 32 bits; it takes t
 WEIGHT_BITS = 32
 MAX_DELAY = 5
 MAX_SYNAPSES = 16_000_000  # each takes about 0.75 KB of memory in SANA-FE
-SLICE = "emit fewer populations (--populations), or compile with fewer members"
 
 
 def check(graph: Graph) -> list[Diagnostic]:
@@ -83,8 +83,19 @@ def check(graph: Graph) -> list[Diagnostic]:
             f"the network has {total(graph):,} synapses in cluster form, from every member to every member; SANA-FE's "
             f"memory is enough for about {MAX_SYNAPSES:,}"
         )
-        found.append(Diagnostic(op="", origin=(), message=message, hint=SLICE))
+        found.append(Diagnostic(op="", origin=(), message=message, hint=slice_hint(graph)))
     return found
+
+
+def slice_hint(graph: Graph) -> str:
+    """What to do about a network that is too large."""
+    fitting = 0
+    for count in range(1, len(graph.populations) + 1):
+        if total(first_populations(graph, count)) > MAX_SYNAPSES:
+            break
+        fitting = count
+    part = f"the first {fitting} fit (--populations {fitting})" if fitting else "not even the first population fits"
+    return f"{part}; or compile with fewer members"
 
 
 def problems(graph: Graph, op: Op) -> list[tuple[str, str]]:

@@ -37,4 +37,3 @@ def placement(graph: Graph, chip: Chip) -> list[Share]:
             shares.append(Share(population=op.name, first=first, last=first + count - 1, core=core))
             first, free = first + count, free - count * members
     return shares
-

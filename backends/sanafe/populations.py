@@ -8,7 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from ganglion.ir import Array, Cluster, Graph, IntegrateFire, LateralInhibition, Membrane, Readout, Shape, per_channel, size
+from ganglion.ir import (
+    Array,
+    Cluster,
+    Graph,
+    IntegrateFire,
+    LateralInhibition,
+    Membrane,
+    Readout,
+    Shape,
+    per_channel,
+    size,
+)
 from ganglion.ir.passes import expand_clusters
 
 

@@ -81,10 +81,13 @@ def run(
         except (OSError, ValueError) as error:
             raise EngineError(f"{title} left no usable result: {error}") from error
     costs = {key.removeprefix(COST): arrays.pop(key) for key in list(arrays) if key.startswith(COST)}
-    readouts = {m["name"] for m in about["membranes"] if m["readout"]}
+    membranes: list[dict[str, Any]] = about["membranes"]
+    missing = [m["name"] for m in membranes if m["name"] not in arrays]
+    if missing:
+        raise EngineError(f"{title} left no counts of {', '.join(missing)}", hint="write the bundle again")
     return SanafeRun(
-        potentials={name: arrays.pop(name) for name in readouts},
-        counts=arrays,
+        potentials={m["name"]: arrays[m["name"]] for m in membranes if m["readout"]},
+        counts={m["name"]: arrays[m["name"]] for m in membranes if not m["readout"]},
         energy=costs["energy_total"],
         latency=costs["latency"],
         parts={k.removeprefix("energy_"): v for k, v in costs.items() if k not in ("energy_total", "latency")},

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 EXIT_BAD_INPUT = 2
 HELP = """Get SANA-FE and numpy in an environment of their own, and start again:
-  python3.11 -m venv .venv-sanafe && .venv-sanafe/bin/pip install sanafe==2.2.9 numpy
+  python3 -m venv .venv-sanafe && .venv-sanafe/bin/pip install sanafe==2.2.9 numpy
   .venv-sanafe/bin/python run.py ...
 or, with uv, which installs them by itself:
   uv run run.py ..."""
