@@ -151,10 +151,7 @@ def projection_problems(graph: Graph, op: Projection) -> list[tuple[str, str]]:
     for receiver in graph.consumers(op.name):
         late = graph.level(op.inputs[0]) + 1 + op.delay - graph.level(receiver.name)
         if late:
-            found.append(
-                (
-                    f"reaches '{receiver.name}' {abs(late)} steps {'late' if late > 0 else 'early'}, outside its window",
-                    "delays must be balanced: compile the model again",
-                )
-            )
+            how = f"{abs(late)} steps {'late' if late > 0 else 'early'}"
+            message = f"reaches '{receiver.name}' {how}, outside its window"
+            found.append((message, "delays must be balanced: compile the model again"))
     return found

@@ -43,7 +43,7 @@ class Chip:
         mapped = self.chip.mapped_neuron_groups
         self.neurons = {name: list(mapped[name]) for name in self.owner}
         levels = {m["level"] for m in network.membranes}
-        self.events = sorted({g for l in levels for g in (1, l, l + self.T, l + self.T + 1) if g <= self.last})
+        self.events = sorted({g for at in levels for g in (1, at, at + self.T, at + self.T + 1) if g <= self.last})
 
     def run(self, codes: np.ndarray) -> Result:
         """The input codes of one sample through the network."""

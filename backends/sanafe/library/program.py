@@ -115,7 +115,7 @@ def write(output: Path, network: Network, results: list[Result]) -> None:
     arrays["sanafe:latency"] = np.array([r.latency for r in results])
     work = output.with_name(f".{output.name}.{os.getpid()}.npz")
     try:
-        np.savez_compressed(work, **arrays)
+        np.savez_compressed(work, **arrays)  # type: ignore[arg-type]  # numpy types the keys as options
         work.replace(output)
     finally:
         work.unlink(missing_ok=True)
