@@ -94,6 +94,7 @@ def test_torch_onnx_and_lava_stay_in_their_places() -> None:
         "onnxruntime": ("frontend/", "simulator/kernels/products.py", "backends/onnx/"),
         "numba": ("simulator/kernels/cache.py",),
         "lava": ("backends/lava/library/",),
+        "sanafe": ("backends/sanafe/library/",),
     }
     for path in SOURCES:
         name = str(path.relative_to(ROOT))
