@@ -1,8 +1,8 @@
 """Networks of depthwise convolutions, and those whose sizes on Loihi are published; plain torch.
 
 mobilenetv2       Sandler et al. (CVPR 2018) for 32x32 images: the first two strides are 1, as CIFAR code has it
-pseudo_mobilenet  NxTF's network for CIFAR-10 (Rueckauer et al., 2022; intel-nrc-ecosystem/models, tutorial on CIFAR): 14
-                  populations, of which the image is one, the average pool another
+pseudo_mobilenet  NxTF's network for CIFAR-10 (Rueckauer et al., 2022; intel-nrc-ecosystem/models, tutorial on CIFAR):
+                  14 populations, of which the image is one, the average pool another
 dvs_gesture       SANA-FE's DVS Gesture network (SLAM-Lab/SANA-FE, snn/dvs.yaml): an input of 32x32, four convolutions,
                   a dense layer
 """

@@ -22,6 +22,7 @@ names.py        what ops and populations are called
 input_format.py the integer codes of the input
 support.py      `check`, the preflight; `sketch`, a network to look at before its levels are chosen
 session.py      onnxruntime sessions; onnxruntime_engine.py runs the whole model: the reference; opened.py runs parts
+nir/            NIR graphs of integrate-and-fire neurons, and those that ganglion wrote (needs nir)
 torch/          torch -> ONNX, and QCFS (needs torch; nothing here imports it)
 """
 

@@ -21,6 +21,7 @@ from .structure import BROKEN, check_structure, name_nodes
 
 Source: TypeAlias = str | os.PathLike[str] | onnx.ModelProto | ir.Model
 
+HDF5 = b"\x89HDF\r\n\x1a\n"  # how such files begin
 LARGEST_FILE = 2**31 - 1  # protobuf's limit
 BESIDE = "keep the .onnx file and its data file in one folder, under their own names"
 
@@ -92,6 +93,10 @@ def _parse(path: Path) -> onnx.ModelProto:
             hint="save the model with its weights as external data, in a file beside it: "
             "onnx.save(model, path, save_as_external_data=True)",
         )
+    with path.open("rb") as file:
+        if file.read(len(HDF5)) == HDF5:
+            hint = f"if it is a NIR graph: ganglion import-nir {path} -o NET.onnx --reset soft --steps T"
+            raise InputError("is not an ONNX file but an HDF5 file", hint=hint)
     try:
         return onnx.load(path, load_external_data=False)
     except DecodeError:

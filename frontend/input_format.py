@@ -81,15 +81,20 @@ def chosen(
     if input_range is None:
         if input_step is not None:
             raise InputError("an input step needs an input range as well", hint="give both, such as (0, 1) and 1/255")
-        low, high = DEFAULT_CODES
-        return InputFormat(
-            step=DEFAULT_STEP,
-            low=low,
-            high=high,
-            note=f"no range is known for the input '{value.name}': its codes are {low}..{high} in steps of 1/128, "
-            "[-8, 8); --input-range LOW HIGH sets what the data needs",
-        )
+        return by_default(value.name)
     return from_range(input_range, input_step)
+
+
+def by_default(name: str | None) -> InputFormat:
+    """The codes of an input of which nothing is known, with a note that says so."""
+    low, high = DEFAULT_CODES
+    return InputFormat(
+        step=DEFAULT_STEP,
+        low=low,
+        high=high,
+        note=f"no range is known for the input '{name}': its codes are {low}..{high} in steps of 1/128, "
+        "[-8, 8); --input-range LOW HIGH sets what the data needs",
+    )
 
 
 def from_range(input_range: tuple[float, float], input_step: float | None = None) -> InputFormat:

@@ -18,6 +18,7 @@ from .errors import CompileError, EngineError, GanglionError, GanglionWarning, I
 from .inspection import inspect
 from .ir import Graph
 from .ledger import Ledger
+from .nir import import_nir
 from .pipeline import check, compile, emit, expand_clusters, load, save, simulate
 from .reports import Report, report
 from .simulator import Run
@@ -45,6 +46,7 @@ __all__ = [
     "doctor",
     "emit",
     "expand_clusters",
+    "import_nir",
     "inspect",
     "load",
     "plot",

@@ -57,6 +57,22 @@ def parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--dump-ir", metavar="DIR", help="keep the IR after every pass: text, and a network to inspect")
 
+    sub = command(
+        "import-nir", "make a network of a NIR graph of integrate-and-fire neurons, or of one that emit wrote"
+    )
+    sub.add_argument("model", metavar="GRAPH.nir")
+    sub.add_argument("-o", "--output", required=True, metavar="NET.onnx")
+    foreign = sub.add_argument_group("graphs of other tools", "of a file that emit wrote, all is known already")
+    foreign.add_argument(
+        "--reset",
+        choices=("soft", "hard"),
+        help="what a spike does to the potential, which NIR leaves open: soft takes the threshold away; hard sets it "
+        "to v_reset, which no network here can do",
+    )
+    foreign.add_argument("--steps", type=int, metavar="T", help="time-steps per sample")
+    foreign.add_argument("--target", help="loihi1, loihi2 or a .toml file (default: loihi2)")
+    _input_options(foreign)
+
     sub = command("inspect", "show a model or a network, of any stage")
     sub.add_argument("source", nargs="?", metavar="MODEL.onnx|NET.onnx")
     sub.add_argument("--format", choices=FORMATS, default="text", help="(default: text); onnx is for Netron")
@@ -86,8 +102,8 @@ def parser() -> argparse.ArgumentParser:
     sub = command("emit", "write a network for a backend")
     sub.add_argument("net", metavar="NET.onnx")
     sub.add_argument("-o", "--output", required=True, metavar="PATH")
-    sub.add_argument("--backend", default="lava", help="lava, onnx, sanafe (default: lava)")
-    sub.add_argument("--overwrite", action="store_true", help="replace an earlier bundle")
+    sub.add_argument("--backend", default="lava", metavar="NAME", help="lava, nir, onnx or sanafe (default: lava)")
+    sub.add_argument("--overwrite", action="store_true", help="replace what emit wrote there before")
     sub.add_argument(
         "--populations", type=_positive, metavar="K", help="only the first K populations, without the readout (sanafe)"
     )
@@ -165,8 +181,7 @@ def parser() -> argparse.ArgumentParser:
 def _compile_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--target", default="loihi2", help="loihi1, loihi2 or a .toml file (default: loihi2)")
     _model_options(sub)
-    sub.add_argument("--input-range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="real range of the input")
-    sub.add_argument("--input-step", type=float, metavar="S", help="real value of one input code")
+    _input_options(sub)
     calibration = sub.add_argument_group(
         "calibration", "chooses the levels of plain ReLUs, and where relay populations may stand, from samples"
     )
@@ -183,6 +198,11 @@ def _compile_options(sub: argparse.ArgumentParser) -> None:
         default="channel",
         help="one threshold per channel, folded into the weights, or per layer (default: channel)",
     )
+
+
+def _input_options(sub: argparse._ActionsContainer) -> None:
+    sub.add_argument("--input-range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="real range of the input")
+    sub.add_argument("--input-step", type=float, metavar="S", help="real value of one input code")
 
 
 def _model_options(sub: argparse.ArgumentParser) -> None:

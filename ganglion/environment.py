@@ -17,6 +17,7 @@ OPTIONAL = {
     "torch": "the torch front end, and with it the examples,",
     "matplotlib": "a plot (sweep --plot)",
     "numba": "the fast form of the simulator's inner loops",
+    "nir": "NIR (emit --backend nir, import-nir)",
     "distributed": "a Dask cluster (sweep --scheduler)",
 }
 

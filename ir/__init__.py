@@ -6,7 +6,7 @@ graph.py      the immutable graph and its stages
 verify.py     what must hold at each stage
 text.py       the printed form; formats.py: the bits of its integers; html.py: tables for notebooks
 fingerprint.py  which network it is, by SHA-256
-file.py       the ONNX container
+file.py       the ONNX container; records.py: ops as plain data, for other files; nir.py: what NIR's files share
 linear/       linear maps on arrays, and composing them
 affine.py     a value between populations: a sum of linear maps and a bias
 interval.py   the proof that a membrane potential fits its width

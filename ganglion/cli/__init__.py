@@ -2,7 +2,7 @@
 
 Exit codes: 0 done; 1 the answer is no (a difference, a node that is not supported); 2 bad input.
 
-networks.py  check, compile, inspect, emit, methods, doctor
+networks.py  check, compile, import-nir, inspect, emit, methods, doctor
 runs.py      simulate, compare, sweep, report
 console.py   what they share; the options are in ganglion/arguments.py
 """
@@ -62,6 +62,7 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "check": networks.check,
     "compile": networks.compile_,
+    "import-nir": networks.import_nir,
     "inspect": networks.inspect,
     "simulate": runs.simulate,
     "emit": networks.emit,

@@ -1,4 +1,4 @@
-"""The commands about what a model or a network is: check, compile, inspect, emit; methods and doctor."""
+"""The commands about what a model or a network is: check, compile, import-nir, inspect, emit; methods and doctor."""
 
 from __future__ import annotations
 
@@ -68,13 +68,7 @@ def compile_(a: argparse.Namespace) -> int:
         ganglion.save(net, a.output)
     seconds = time.perf_counter() - start
     tuning = Tuning.from_text(net.tuning)
-    table = Table("population", "kind", "shape", "level", "membrane")
-    table.title = f"{escape(net.name)} for {net.target}: T = {net.steps}"
-    for op in net.of(ganglion.ir.Membrane):
-        low, high = op.interval or (0, 0)
-        members = f", {op.members} members" if isinstance(op, ganglion.ir.GroupNeuron) else ""
-        bits = f"{ganglion.ir.signed_bits(low, high)} bits"
-        table.add_row(escape(op.name), op.mnemonic + members, dims(net.typeof(op.name).shape), str(op.level), bits)
+    table = _populations(net)
     summary = {
         "output": str(a.output),
         "populations": [op.name for op in net.populations],
@@ -98,6 +92,44 @@ def compile_(a: argparse.Namespace) -> int:
             soft_wrap=True,
         )
     return DONE
+
+
+def import_nir(a: argparse.Namespace) -> int:
+    net = ganglion.import_nir(
+        a.model,
+        reset=a.reset,
+        steps=a.steps,
+        target=a.target,
+        input_range=tuple(a.input_range) if a.input_range else None,
+        input_step=a.input_step,
+    )
+    ganglion.save(net, a.output)
+    summary = {
+        "output": str(a.output),
+        "populations": [op.name for op in net.populations],
+        "neurons": sum(ganglion.ir.size(net.typeof(op.name).shape) for op in net.populations),
+        "depth": net.depth,
+        "steps": net.steps,
+        "target": net.target,
+        "notes": list(net.notes),
+    }
+    give(a, summary, _populations(net))
+    if a.json != "-":
+        for note in net.notes:
+            out.print(f"[yellow]note[/]: {escape(note)}", soft_wrap=True)
+        out.print(f"{escape(a.output)}: {summary['neurons']} neurons of {net.members or 'L'} members", soft_wrap=True)
+    return DONE
+
+
+def _populations(net: ganglion.Graph) -> Table:
+    table = Table("population", "kind", "shape", "level", "membrane")
+    table.title = f"{escape(net.name)} for {net.target}: T = {net.steps}"
+    for op in net.of(ganglion.ir.Membrane):
+        low, high = op.interval or (0, 0)
+        members = f", {op.members} members" if isinstance(op, ganglion.ir.GroupNeuron) else ""
+        bits = f"{ganglion.ir.signed_bits(low, high)} bits"
+        table.add_row(escape(op.name), op.mnemonic + members, dims(net.typeof(op.name).shape), str(op.level), bits)
+    return table
 
 
 def _optimised_table(tuning: Tuning) -> Table:

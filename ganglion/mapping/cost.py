@@ -1,8 +1,8 @@
 """What a mapped network costs: counts first; energy and time as bands, where the chip's constants are public.
 
 Davies et al., "Loihi: a neuromorphic manycore processor with on-chip learning", IEEE Micro 2018, table 2
-(pre-silicon), and Boyle et al., "SANA-FE", TCAD 2025 (regression on a board) give the two sets of constants for Loihi 1.
-Loihi 2 has no public constants: counts, never joules.
+(pre-silicon), and Boyle et al., "SANA-FE", TCAD 2025 (regression on a board) give the two sets of constants for
+Loihi 1. Loihi 2 has no public constants: counts, never joules.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from ganglion.targets import Hardware
 from .layers import Layer
 from .tiles import Extents, Judge, Tiling, Use, destinations
 
+SHARE = 0.25  # of what an axon takes where it leaves: cores come first
 ADDITIVE = ("neurons", "in-axons", "out-axons", "synaptic words", "synaptic memory", "memory")
 
 
@@ -89,7 +90,7 @@ def cut(judge: Judge, limits: dict[str, int]) -> Cut:
     broken = {name: int(smallest[name].max()) for name, limit in limits.items() if smallest[name].max() > limit}
     kept = {name: limit for name, limit in limits.items() if name not in broken}
     least = _lower_bound(judge.use(Tiling(shape=layer.shape, extents=layer.shape)), kept)
-    price = _price_of_an_axon(judge.hardware)
+    price = SHARE * _price_of_an_axon(judge.hardware)
     best: tuple[tuple[float, int, Extents], Tiling, Use] | None = None
     for cores, extents in candidates(layer.shape, least):
         if best is not None and cores >= best[0][0]:
