@@ -39,10 +39,10 @@ bench-zoo: setup  ## measure; the model zoo's networks: compile time, memory, co
 	@$(RUN)/python benchmarks/zoo.py
 
 clean:  ## remove everything that make has made
-	rm -rf .venv .venv-lava .venv-peers build dist demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-lava .venv-peers .venv-sanafe build dist demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-setup: $(VENV)/.ready .venv-lava/.tried
+setup: $(VENV)/.ready .venv-lava/.tried .venv-sanafe/.tried
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@echo "setting up $(VENV)"
@@ -56,6 +56,9 @@ $(VENV)/.browser: $(VENV)/.ready scripts/browser.sh
 
 .venv-peers/.tried: benchmarks/requirements-peers.txt scripts/peers_environment.sh
 	@sh scripts/peers_environment.sh $(PYTHON) .venv-peers
+
+.venv-sanafe/.tried: constraints-sanafe.txt scripts/sanafe_environment.sh
+	@sh scripts/sanafe_environment.sh $(PYTHON) .venv-sanafe
 
 .venv-lava/.tried: constraints-lava.txt scripts/lava_environment.sh
 	@sh scripts/lava_environment.sh .venv-lava

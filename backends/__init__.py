@@ -1,17 +1,25 @@
 """Backends: what a compiled network can be written for.
 
-protocol.py   what a backend is
-folders.py    a folder that is written whole or not at all
-lava/         a folder with a program for Lava, its process library, and the runner
-nir/          a file in NIR, the Neuromorphic Intermediate Representation
+protocol.py       what a backend is
+folders.py        a folder that is written whole or not at all
+interpreters.py   finding another Python that has what a bundle needs
+processes.py      running it in a process group of its own, under a time limit
+lava/             a folder with a program for Lava, its process library, and the runner
+nir/              a file in NIR, the Neuromorphic Intermediate Representation
+onnx/             a folder with ONNX models of a time-step and of a window, in standard operators, and the runner
+sanafe/           a folder for SANA-FE: chip, neurons, synapses, the program, and the runner
 """
 
 from __future__ import annotations
 
 from .lava import LavaBackend
 from .nir import NirBackend
+from .onnx import OnnxBackend
 from .protocol import Backend, Diagnostic
+from .sanafe import SanafeBackend
 
-BACKENDS: dict[str, Backend] = {backend.name: backend for backend in (LavaBackend(), NirBackend())}
+BACKENDS: dict[str, Backend] = {
+    backend.name: backend for backend in (LavaBackend(), NirBackend(), OnnxBackend(), SanafeBackend())
+}
 
 __all__ = ["BACKENDS", "Backend", "Diagnostic"]

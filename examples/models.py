@@ -9,6 +9,7 @@ vgg16_224      the same for 3x224x224, 138 million weights
 lenet          LeCun et al. (1998), with average pools and ReLU
 mlp            two hidden layers
 mlp512         one hidden layer, for 28x28 images
+mobilenetv2, pseudo_mobilenet, dvs_gesture: see mobile_models.py
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import torch
+from mobile_models import MOBILE  # beside this file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -193,6 +195,7 @@ NETWORKS = {
     "resnet34_224": Network(resnet34_224, (3, 224, 224)),
     "vgg16": Network(vgg16, (3, 32, 32)),
     "vgg16_224": Network(partial(vgg16, classes=1000, image=224), (3, 224, 224)),
+    **{name: Network(make, shape) for name, (make, shape) in MOBILE.items()},
 }
 
 

@@ -102,8 +102,11 @@ def parser() -> argparse.ArgumentParser:
     sub = command("emit", "write a network for a backend")
     sub.add_argument("net", metavar="NET.onnx")
     sub.add_argument("-o", "--output", required=True, metavar="PATH")
-    sub.add_argument("--backend", default="lava", metavar="NAME", help="lava or nir (default: lava)")
+    sub.add_argument("--backend", default="lava", metavar="NAME", help="lava, nir, onnx or sanafe (default: lava)")
     sub.add_argument("--overwrite", action="store_true", help="replace what emit wrote there before")
+    sub.add_argument(
+        "--populations", type=_positive, metavar="K", help="only the first K populations, without the readout (sanafe)"
+    )
 
     sub = command("compare", "run a model and its network in every engine and compare spike by spike")
     sub.add_argument("model", metavar="MODEL.onnx")
@@ -112,7 +115,14 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--lava", choices=("graded", "cluster"), help="run Lava too, in this form")
     sub.add_argument("--lava-samples", type=_positive, metavar="N", help="only so many samples on Lava")
     sub.add_argument("--lava-python", metavar="PYTHON", help="the Python 3.10 that has lava-nc")
-    sub.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="limit of the Lava run")
+    sub.add_argument("--onnx", action="store_true", help="run it as a model of standard ONNX operators, too")
+    sub.add_argument("--sanafe", action="store_true", help="run SANA-FE too, in cluster form: spikes, energy, latency")
+    sub.add_argument("--sanafe-samples", type=_positive, metavar="N", help="only so many samples on SANA-FE")
+    sub.add_argument("--sanafe-populations", type=_positive, metavar="K", help="only the first K populations there")
+    sub.add_argument("--sanafe-python", metavar="PYTHON", help="the Python that has sanafe")
+    sub.add_argument(
+        "--timeout", type=float, default=600.0, metavar="SECONDS", help="limit of the Lava run, and of SANA-FE's"
+    )
     sub.add_argument(
         "--ledger",
         action="store_true",
@@ -164,6 +174,7 @@ def parser() -> argparse.ArgumentParser:
 
     sub = command("doctor", "say what this machine has and what is missing")
     sub.add_argument("--lava-python", metavar="PYTHON", help="the Python 3.10 that has lava-nc")
+    sub.add_argument("--sanafe-python", metavar="PYTHON", help="the Python that has sanafe")
     return top
 
 

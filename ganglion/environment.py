@@ -9,6 +9,7 @@ import shutil
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Literal
 
 MIN_SHARED_MEMORY = 64 << 20
 MIN_FILES = 4096
@@ -30,15 +31,18 @@ class Finding:
     detail: str
 
 
-def doctor(lava_python: str | os.PathLike[str] | None = None) -> list[Finding]:
-    """Look at Python, the packages, the Lava environment and the limits that Lava runs into."""
+def doctor(
+    lava_python: str | os.PathLike[str] | None = None, sanafe_python: str | os.PathLike[str] | None = None
+) -> list[Finding]:
+    """Look at Python, the packages, the environments of Lava and SANA-FE, and the limits that Lava runs into."""
     findings = [Finding("python", True, f"{platform.python_version()} on {platform.system().lower()}")]
     for package in ("ganglion", "numpy", "networkx", "onnx", "onnx-ir", "onnxscript", "onnxruntime", "rich"):
         findings.append(_package(package, needed=True))
     for package, job in OPTIONAL.items():
         found = _package(package, needed=False)
         findings.append(found if found.ok else Finding(package, None, f"not installed: only {job} needs it"))
-    findings.append(_lava(lava_python))
+    findings.append(_engine("lava", lava_python))
+    findings.append(_engine("sanafe", sanafe_python))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     enough = hard == resource.RLIM_INFINITY or hard >= MIN_FILES
     findings.append(
@@ -64,11 +68,12 @@ def _package(name: str, *, needed: bool) -> Finding:
         return Finding(name, False if needed else None, f"not installed: pip install {name}")
 
 
-def _lava(python: str | os.PathLike[str] | None) -> Finding:
-    from ganglion.backends import lava
+def _engine(name: Literal["lava", "sanafe"], python: str | os.PathLike[str] | None) -> Finding:
+    from ganglion.backends import lava, sanafe
     from ganglion.errors import EngineError
 
+    find = lava.find_python if name == "lava" else sanafe.find_python
     try:
-        return Finding("lava", True, lava.describe(lava.find_python(python)))
+        return Finding(name, True, lava.describe(find(python)))
     except EngineError as error:
-        return Finding("lava", None, str(error))
+        return Finding(name, None, str(error))

@@ -27,6 +27,7 @@ from ganglion.errors import CompileError, InputError
 from ganglion.ir import Array, Graph, Stage, passes
 from ganglion.ir.exact import Kernel
 from ganglion.ir.file import load, save
+from ganglion.ir.slices import first_populations
 from ganglion.methods import Method, method_of
 from ganglion.samples import samples_of
 from ganglion.simulator import Loops, Run
@@ -313,17 +314,28 @@ def simulate(
     )
 
 
-def emit(net: Graph | str | PathLike[str], backend: str, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
+def emit(
+    net: Graph | str | PathLike[str],
+    backend: str,
+    path: str | PathLike[str],
+    *,
+    overwrite: bool = False,
+    populations: int | None = None,
+) -> Path:
     """Write `net` for `backend`, a name in `ganglion.backends`, to `path`, which it returns.
 
     What is written needs no ganglion. It is whole or not there; what is there already is replaced only with
-    `overwrite`. Raises `CompileError` with every reason why the backend cannot take the network.
+    `overwrite`. `populations` leaves all but the first so many out, and the readout, for a backend that takes such a
+    slice. Raises `CompileError` with every reason why the backend cannot take the network.
     """
     from ganglion.backends import BACKENDS
 
     if backend not in BACKENDS:
         raise InputError(f"unknown backend '{backend}'", hint=f"one of {', '.join(BACKENDS)}")
-    return BACKENDS[backend].emit(opened(net), Path(path), overwrite=overwrite)
+    graph = opened(net)
+    if populations is not None:
+        graph = first_populations(graph, whole("populations", populations))
+    return BACKENDS[backend].emit(graph, Path(path), overwrite=overwrite)
 
 
 def opened(net: Graph | str | PathLike[str]) -> Graph:

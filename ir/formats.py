@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .ops import Array, GroupNeuron, IntegrateFire, LateralInhibition, Membrane, Op, Projection, is_integer
+from .ops import Array, GroupNeuron, IntegrateFire, LateralInhibition, Membrane, Op, PhaseNeuron, Projection, is_integer
 from .types import signed_bits
 
 
@@ -14,8 +14,8 @@ def integer_format(op: Op) -> dict[str, int]:
     """The bits of the integers of `op`, by what they hold; {} where its numbers are real, or it has none.
 
     A projection has "weights" and "exponent" (what arrives is `weights << exponent`), a population "membrane" (the
-    width of its proven interval), "thresholds", "negative" and "bias", a lateral inhibition "weights". Signed integers,
-    as few bits as hold all values: a target's format has at least these.
+    width of its proven interval), "thresholds", "negative", "payloads" and "bias", a lateral inhibition "weights".
+    Signed integers, as few bits as hold all values: a target's format has at least these.
     """
     if isinstance(op, Projection):
         return _bits(weights=op.weight) and {**_bits(weights=op.weight), "exponent": op.exponent}
@@ -25,6 +25,8 @@ def integer_format(op: Op) -> dict[str, int]:
         tables: dict[str, Any] = {"bias": op.bias}
         if isinstance(op, GroupNeuron):
             tables = {"thresholds": op.thresholds, "negative": op.negative, **tables}
+        if isinstance(op, PhaseNeuron):
+            tables = {"thresholds": op.thresholds, "payloads": op.payloads, **tables}
         if isinstance(op, IntegrateFire):
             tables = {"thresholds": op.threshold, **tables}
         return {"membrane": signed_bits(*op.interval), **_bits(**tables)}

@@ -20,6 +20,7 @@ from .ops import (
     MaxPool,
     Membrane,
     Op,
+    PhaseNeuron,
     Projection,
     Readout,
 )
@@ -127,8 +128,8 @@ class Graph:
 
     @property
     def populations(self) -> list[Op]:
-        """The ops whose spike counts stand for activations: Group Neurons, or clusters of members, and pools."""
-        return [op for op in self.ops if isinstance(op, (GroupNeuron, Cluster, MaxPool))]
+        """The ops whose counts stand for activations: Group Neurons, or clusters of members; phase neurons; pools."""
+        return [op for op in self.ops if isinstance(op, (GroupNeuron, PhaseNeuron, Cluster, MaxPool))]
 
     @property
     def depth(self) -> int:
@@ -136,11 +137,13 @@ class Graph:
         return max((op.level for op in self.of(Membrane)), default=0)
 
     def level(self, name: str) -> int:
-        """The level of a population, of a cluster and its lateral inhibition (their members'), or of the input (0)."""
+        """When a population first sends: its level, but for a phase neuron, which collects before; that of the members
+        of a cluster or lateral inhibition; 0 for the input.
+        """
         op = self[name]
         if isinstance(op, (Cluster, LateralInhibition)):
             return self.level(op.inputs[0])
-        return op.level if isinstance(op, Membrane) else 0
+        return op.level + hold(op) if isinstance(op, Membrane) else 0
 
     def _only(self, kind: type[SomeOp]) -> SomeOp:
         op: SomeOp = self.derived(kind, lambda: self._find_only(kind))
@@ -203,3 +206,8 @@ class Graph:
         from .html import graph_table
 
         return graph_table(self)
+
+
+def hold(op: Op) -> int:
+    """How many steps `op` collects before the first that it sends in: not 0 for phase neurons alone."""
+    return op.hold if isinstance(op, PhaseNeuron) else 0

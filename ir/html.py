@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from .ops import Cluster, GroupNeuron, Input, MaxPool, Membrane, Readout, Staircase
+from .ops import Cluster, GroupNeuron, Input, MaxPool, Membrane, PhaseNeuron, Readout, Staircase
 from .text import summary
 from .types import dims, signed_bits, size
 
@@ -57,7 +57,7 @@ def graph_table(graph: Graph) -> str:
     """The network: what spikes, from the input to the readout, and the notes of its compilation."""
     rows = []
     for op in graph.ops:
-        if not isinstance(op, (Input, Staircase, GroupNeuron, Cluster, MaxPool, Readout)):
+        if not isinstance(op, (Input, Staircase, GroupNeuron, Cluster, PhaseNeuron, MaxPool, Readout)):
             continue
         shape = graph.typeof(op.name).shape
         members = {

@@ -6,6 +6,8 @@ For one step the bounds are then tight; for a window they are sound. All arrays 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from ganglion.errors import InternalError
@@ -22,16 +24,17 @@ HUGE = np.iinfo(np.int64).max // 4
 def potential_bounds(graph: Graph, op: Membrane) -> tuple[int, int]:
     """The lowest and highest potential that any neuron of `op` can have within a window, before or after the reset."""
     channels = graph.typeof(op.inputs[0]).shape[0]
-    projections = [(p, graph.typeof(p.inputs[0])) for p in (graph[name] for name in op.inputs)]
-    step = bias_bounds(op.bias, channels)
-    if isinstance(op, GroupNeuron) and op.bias_by_step is not None:
-        step = added(step, bias_bounds_by_step(op.bias_by_step, channels))
-    for projection, source in projections:
+    arriving = []
+    for projection in (graph[name] for name in op.inputs):
+        source = graph.typeof(projection.inputs[0])
         assert isinstance(projection, Projection)
         assert isinstance(source, Spikes)
-        below, above = current_bounds(projection, source)
-        step = step[0] + below, step[1] + above
-    low, high = window_bounds(step, *tables_of(graph, op), graph.steps)
+        arriving.append((projection, source))
+    step = bias_bounds(op.bias, channels)
+    if isinstance(op, (GroupNeuron, IntegrateFire)) and op.bias_by_step is not None:
+        step = added(step, bias_bounds_by_step(op.bias_by_step, channels))
+    often, once = arriving_bounds(arriving, channels)
+    low, high = window_bounds(added(step, often), once, *tables_of(graph, op), graph.steps)
     return int(low.min()), int(high.max())
 
 
@@ -71,6 +74,17 @@ def added(a: Interval, b: Interval) -> Interval:
     return a[0] + b[0], a[1] + b[1]
 
 
+def arriving_bounds(arriving: Iterable[tuple[Projection, Spikes]], channels: int) -> tuple[Interval, Interval]:
+    """Bounds of what arrives at each step; and of what arrives in a whole window, and in any part of it, from those who
+    send at most once in it.
+    """
+    often = once = (np.zeros(channels, np.int64), np.zeros(channels, np.int64))
+    for projection, source in arriving:
+        bounds = current_bounds(projection, source)
+        often, once = (often, added(once, bounds)) if source.once else (added(often, bounds), once)
+    return often, once
+
+
 def current_bounds(op: Projection, source: Spikes) -> Interval:
     """Bounds of what the projection `op` adds in one step. Padding counts as silence."""
     if not is_integer(op.weight):
@@ -86,12 +100,20 @@ def by_channel(array: Array, channels: int) -> Array:
     return np.broadcast_to(array, (channels,))[:, None] if array.ndim == 0 else array.reshape(channels, -1)
 
 
-def window_bounds(step: Interval, sending: Tables | None, taking: Tables | None, steps: int) -> Interval:
-    """Bounds of the potential over `steps` time-steps, each of which adds a value within `step`.
+def window_bounds(
+    step: Interval, once: Interval, sending: Tables | None, taking: Tables | None, steps: int
+) -> Interval:
+    """Bounds of the potential over `steps` time-steps, each of which adds a value within `step`; all of them together
+    add one more within `once`, which holds 0.
 
-    `sending` and `taking` are as `tables_of` gives them.
+    `sending` and `taking` are as `tables_of` gives them. Where there is a reset, what comes once is taken as if it
+    could come at every step.
     """
     low = high = lowest = highest = np.zeros_like(step[0])
+    if sending is None:
+        low, high = once
+    else:
+        step = added(step, once)
     for _ in range(steps):
         low, high = low + step[0], high + step[1]
         lowest, highest = np.minimum(lowest, low), np.maximum(highest, high)

@@ -14,14 +14,18 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spikes:
-    """Integer spike counts (or input codes), each in [low, high] at every time-step."""
+    """Integer spike counts (or input codes), each in [low, high] at every time-step.
+
+    `once` says that of a neuron's counts in a window at most one is not 0: a graded spike.
+    """
 
     shape: Shape
     low: int
     high: int
+    once: bool = False
 
     def __str__(self) -> str:
-        return f"spikes<{dims(self.shape)}, {self.low}..{self.high}>"
+        return f"spikes<{dims(self.shape)}, {self.low}..{self.high}{' once' * self.once}>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from .exact import candidates, prove
 from .graph import Graph, Stage
 from .interval import potential_bounds
 from .ops import (
+    Array,
     Bias,
     Cluster,
     Concat,
@@ -25,6 +26,7 @@ from .ops import (
     MaxPool,
     Membrane,
     Op,
+    PhaseNeuron,
     Projection,
     Range,
     Readout,
@@ -38,20 +40,21 @@ from .types import Spikes, signed_bits
 
 LIMIT = 32  # bits of the integers in which every engine computes; a target's own width is proved by `quantize`
 
-SPIKING = (Input, Projection, GroupNeuron, MaxPool, Readout)
+SPIKING = (Input, Projection, GroupNeuron, PhaseNeuron, MaxPool, Readout)
 ALLOWED: dict[Stage, tuple[type[Op], ...]] = {
     Stage.IMPORTED: (*(Input, Projection, Bias, Sum, Concat, Gather, Reshape, Range, Staircase, MaxPool, Readout),),
     Stage.COMPOSED: (Input, Projection, Staircase, MaxPool, Readout),
     Stage.GROUPED: SPIKING,
     Stage.SCHEDULED: SPIKING,
     Stage.QUANTIZED: SPIKING,
-    Stage.CLUSTERED: (Input, Projection, IntegrateFire, LateralInhibition, Cluster, MaxPool, Readout),
+    Stage.CLUSTERED: (Input, Projection, IntegrateFire, LateralInhibition, Cluster, PhaseNeuron, MaxPool, Readout),
 }
 INTEGER_FIELDS: dict[type[Op], tuple[str, ...]] = {
     Projection: ("weight",),
     Membrane: ("bias",),
     GroupNeuron: ("thresholds", "inhibition", "negative", "excitation", "bias_by_step"),
-    IntegrateFire: ("threshold",),
+    PhaseNeuron: ("thresholds",),
+    IntegrateFire: ("threshold", "bias_by_step"),
     LateralInhibition: ("weights",),
 }
 
@@ -99,9 +102,14 @@ def paths_are_balanced(graph: Graph) -> Iterator[str]:
     """level(r) = level(p) + 1 + delay for every projection from p to r, and T is known."""
     if graph.steps < 1:
         yield f"windows of {graph.steps} steps"
-    for neuron in graph.of(GroupNeuron):
+    for neuron in graph.of(Membrane):
+        if not isinstance(neuron, (GroupNeuron, IntegrateFire)):
+            continue
         if neuron.bias_by_step is not None and len(neuron.bias_by_step) != graph.steps:
             yield f"'{neuron.name}' has a bias for {len(neuron.bias_by_step)} steps in windows of {graph.steps}"
+    for phases in graph.of(PhaseNeuron):
+        if len(phases.payloads) != graph.steps:
+            yield f"'{phases.name}' has {len(phases.payloads)} phases in windows of {graph.steps} steps"
     for op in graph.of(Membrane):
         for projection in (graph[name] for name in op.inputs):
             assert isinstance(projection, Projection)
@@ -147,7 +155,7 @@ def clusters_are_whole(graph: Graph) -> Iterator[str]:
     for name, members in graph.clusters().items():
         if {m.inhibited_by for m in members} != {name}:
             yield f"'{name}' does not inhibit its own members alone"
-        if len({(m.inputs, m.level, m.bias.tobytes() if m.bias is not None else b"") for m in members}) != 1:
+        if len({(m.inputs, m.level, *map(_bytes, (m.bias, m.bias_by_step))) for m in members}) != 1:
             yield f"the members of '{name}' do not share input, bias and level"
     inhibited = {m.name for members in graph.clusters().values() for m in members}
     for op in graph.of(IntegrateFire):
@@ -156,6 +164,10 @@ def clusters_are_whole(graph: Graph) -> Iterator[str]:
     for cluster in graph.of(Cluster):
         if not set(cluster.inputs) <= inhibited:
             yield f"cluster '{cluster.name}' counts something that is not a member"
+
+
+def _bytes(array: Array | None) -> bytes:
+    return b"" if array is None else array.tobytes()
 
 
 RULES: tuple[tuple[Stage, Callable[[Graph], Iterator[str]]], ...] = (

@@ -77,6 +77,15 @@ def fire(potential: Array, thresholds: Sequence[Array]) -> Array:
     return counts
 
 
+def phases(potential: Array, thresholds: Sequence[Array], payloads: Array) -> Iterator[Array]:
+    """What phase neurons send at each step, uint8: the payload of the first step whose threshold is reached."""
+    before = np.zeros(potential.shape, np.bool_)
+    for threshold, payload in zip(thresholds, payloads, strict=True):
+        reached = potential >= threshold
+        yield (reached & ~before).view(np.uint8) * np.uint8(payload)
+        before = reached
+
+
 def below(potential: Array, counts: Array, thresholds: Sequence[Array]) -> Array:
     """The number of members that would take spikes back, int32: V < threshold; none where `counts` members fired."""
     found = np.zeros(potential.shape, np.int32)

@@ -62,10 +62,10 @@ class Keeper:
         """Add up `values` (n, T or 1, H, W, C): over the channels too, where all have the same fan-out.
 
         An input code is one graded spike, unless it is zero; one that takes another back is a spike, too,
-        and so is each binary digit where a count is sent as such.
+        and so is each binary digit where a count is sent as such. Who sends once a window sends one graded spike.
         """
         kind = self.graph.typeof(name)
-        if name == self.graph.input.name:
+        if name == self.graph.input.name or (isinstance(kind, Spikes) and kind.once):
             values = (values != 0).view(np.uint8)
         elif isinstance(kind, Spikes) and kind.low < 0:
             values = np.abs(values)

@@ -29,6 +29,7 @@ from ganglion.ir import (
     MaxPool,
     Membrane,
     Op,
+    PhaseNeuron,
     Projection,
     Readout,
     Spikes,
@@ -192,10 +193,41 @@ class Window:
         self.crew.each(tile, range(0, H, rows))
         return out.reshape(N, T, H, W, C)
 
+    def phase_neuron(self, op: PhaseNeuron) -> Array:
+        shape = self.graph.typeof(op.name).shape
+        synapses = self.engine.synapses[op.name]
+        H, W, C = synapses.extent
+        N, T = len(self.codes), self.graph.steps
+        bias: Array = np.zeros(C, self.engine.dtype) if op.bias is None else per_channel(op.bias, shape)
+        bias = layout.channels_last(np.broadcast_to(per_channel(bias, shape), shape), shape)
+        thresholds = [row.ravel() for row in arithmetic.rows(op.thresholds, shape)]  # (1,) or (C,), channels last
+        out = np.empty((N, T, H, W, C), np.uint8)
+        seen = synapses.seen(self.values)
+        rows = synapses.tile(N * T, self.crew.size)
+
+        def tile(first: int) -> None:
+            here = slice(first, min(first + rows, H))
+            drive, shift = synapses.drive(seen, first, here.stop - first)
+            often = T if drive.shape[1] == 1 else 1  # what stays the same came with every step
+            V = drive.sum(axis=1, dtype=drive.dtype) * often
+            V = (V << shift if shift else V) + bias[here] * T
+            for t, sent in enumerate(arithmetic.phases(V, thresholds, op.payloads)):
+                out[:, t, here] = sent
+
+        self.crew.each(tile, range(0, H, rows))
+        return out
+
     def member(self, op: IntegrateFire) -> Array:
         """Not its spikes yet: its drive, which all members of a cluster share."""
         siblings = self.graph[op.inhibited_by].inputs
-        return self.values[siblings[0]] if op.name != siblings[0] else self.drive(op)
+        if op.name != siblings[0]:
+            return self.values[siblings[0]]
+        drive = self.drive(op)
+        if op.bias_by_step is None:
+            return drive
+        shape = self.graph.typeof(op.name).shape
+        more = [layout.channels_last(np.broadcast_to(per_channel(b, shape), shape), shape) for b in op.bias_by_step]
+        return np.asarray(drive + np.stack(more))
 
     def lateral_inhibition(self, op: LateralInhibition) -> Array:
         """All members of the cluster through their window together."""
@@ -255,6 +287,7 @@ def _receivers(graph: Graph) -> Iterable[Membrane]:
 RULES: dict[type[Op], Callable[[Window, Any], Array]] = {
     Input: Window.input,
     GroupNeuron: Window.group_neuron,
+    PhaseNeuron: Window.phase_neuron,
     IntegrateFire: Window.member,
     LateralInhibition: Window.lateral_inhibition,
     Cluster: Window.cluster,

@@ -23,6 +23,7 @@ from ganglion.ir import (
     MaxPool,
     Membrane,
     Op,
+    PhaseNeuron,
     Projection,
     Readout,
     Spikes,
@@ -45,6 +46,7 @@ class StepEngine:
         self.sent: dict[str, dict[int, Any]] = {}
         self.potential: dict[str, Any] = {}
         self.peak: dict[str, Any] = {}
+        self.collected: dict[str, list[Array]] = {}  # what phase neurons are about to send, from the window before
         self.balance: dict[str, Any] = {}  # the spikes sent in this window and not taken back
 
     def run(
@@ -68,6 +70,8 @@ class StepEngine:
             for op in self.graph.ops:
                 if isinstance(op, Projection):
                     continue  # delivers when its target asks
+                if isinstance(op, PhaseNeuron) and 0 <= g - op.level < samples * T:
+                    self.collect(op, g, (g - op.level) % T)
                 sample, t = divmod(g - self.level[op.name], T)
                 if 0 <= sample < samples:  # outside its windows a population neither integrates nor fires
                     value = codes[:, sample] if isinstance(op, Input) else RULES[type(op)](self, op, g, t)
@@ -91,7 +95,7 @@ class StepEngine:
             V = np.zeros((1, *shape), np.int32)
         if op.bias is not None:
             V = V + per_channel(op.bias, shape)
-        if isinstance(op, GroupNeuron) and op.bias_by_step is not None:
+        if isinstance(op, (GroupNeuron, IntegrateFire)) and op.bias_by_step is not None:
             V = V + per_channel(op.bias_by_step[t], shape)
         if op.interval is not None and not (op.interval[0] <= V.min() and V.max() <= op.interval[1]):
             raise InternalError(f"the potential of '{op.name}' left its proven interval {op.interval}")
@@ -112,6 +116,15 @@ class StepEngine:
             self.balance[op.name] = sent + n
         self.potential[op.name] = V
         return n
+
+    def collect(self, op: PhaseNeuron, g: int, t: int) -> None:
+        V = self.integrate(op, g, t)
+        if t == self.graph.steps - 1:
+            thresholds = arithmetic.rows(op.thresholds, self.graph.typeof(op.name).shape)
+            self.collected[op.name] = list(arithmetic.phases(V, thresholds, op.payloads))
+
+    def phase_neuron(self, op: PhaseNeuron, g: int, t: int) -> Array:
+        return self.collected[op.name][t]
 
     def member(self, op: IntegrateFire, g: int, t: int) -> Array:
         V = self.integrate(op, g, t, self.sent[op.inhibited_by].get(g - 1, 0))
@@ -146,6 +159,7 @@ class StepEngine:
 
 RULES: dict[type[Op], Callable[[StepEngine, Any, int, int], Array]] = {
     GroupNeuron: StepEngine.group_neuron,
+    PhaseNeuron: StepEngine.phase_neuron,
     IntegrateFire: StepEngine.member,
     LateralInhibition: StepEngine.lateral_inhibition,
     Cluster: StepEngine.cluster,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from ganglion.errors import InputError
+
+from .hardware import Hardware, Lists, Memory, hardware_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -27,6 +29,7 @@ class Target:
     membrane_bits     bits of a membrane potential, sign included
     max_delay         largest extra delay of a projection, in time-steps
     scales            "channel": a membrane unit of its own for every channel; "population": one for all
+    hardware          cores, memories, axons, timing and energy; None where the description has none of it
     """
 
     name: str
@@ -35,6 +38,7 @@ class Target:
     membrane_bits: int
     max_delay: int
     scales: str
+    hardware: Hardware | None = field(default=None, compare=False)
 
     @property
     def max_weight(self) -> int:
@@ -65,7 +69,7 @@ def load(target: str | Path | Target) -> Target:
 def _parse(where: str, text: str) -> Target:
     try:
         data: dict[str, Any] = tomllib.loads(text)
-        target = Target(name=data["name"], **data["integers"])
+        target = Target(name=data["name"], hardware=hardware_of(where, data), **data["integers"])
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{where} is not valid TOML: {error}") from error
     except KeyError as error:
@@ -91,4 +95,4 @@ def _check(where: str, target: Target) -> None:
         raise InputError(f"{where}: scales = {target.scales!r}; it must be 'channel' or 'population'")
 
 
-__all__ = ["BUNDLED", "Target", "load"]
+__all__ = ["BUNDLED", "Hardware", "Lists", "Memory", "Target", "load"]

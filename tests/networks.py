@@ -36,6 +36,8 @@ from ganglion.ir import (
     passes,
 )
 from ganglion.ir.passes.group import group_neuron
+from ganglion.methods import Phase
+from ganglion.pipeline import spiking
 
 KINDS = ("conv", "residual", "shortcut", "pool", "max", "dense block", "transposed", "shuffle")
 
@@ -242,15 +244,14 @@ def integer_networks(draw: st.DrawFn, steps: int | None = None, members: int | N
 
 
 @st.composite
-def general_networks(draw: st.DrawFn, by_step: bool = True) -> Graph:
-    """As `integer_networks`, of Group Neurons that may take spikes back and, if `by_step`, have biases of their own at
-    each step."""
+def general_networks(draw: st.DrawFn) -> Graph:
+    """As `integer_networks`, of Group Neurons that may take spikes back and have biases of their own at each step."""
     steps, members = draw(st.sampled_from([2, 3, 5])), draw(st.integers(1, 4))
     graph = passes.run(draw(imported()), [passes.compose])
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
 
     def neuron(op: Staircase, tau: int) -> GroupNeuron:
-        return general(group_neuron(op, tau), rng, steps, by_step, graph.typeof(op.name).shape[0])
+        return general(group_neuron(op, tau), rng, steps, graph.typeof(op.name).shape[0])
 
     target = targets.load(draw(st.sampled_from(["loihi1", "loihi2"])))
     return passes.run(
@@ -264,7 +265,20 @@ def general_networks(draw: st.DrawFn, by_step: bool = True) -> Graph:
     )
 
 
-def general(op: GroupNeuron, rng: np.random.Generator, steps: int, by_step: bool, channels: int) -> GroupNeuron:
+def phase(graph: Graph, steps: int, target: str, base: float = 0.0) -> Graph:
+    """`graph` as an integer network of phase neurons."""
+    path = spiking(steps=steps, members=1, target=targets.load(target), method=Phase(base=base))
+    return passes.run(graph, [passes.compose, *path])
+
+
+@st.composite
+def phase_networks(draw: st.DrawFn) -> Graph:
+    """As `integer_networks`, of phase neurons."""
+    steps, base = draw(st.sampled_from([1, 2, 3, 5])), draw(st.sampled_from([0.0, 1.5, 2.0]))
+    return phase(draw(imported()), steps, draw(st.sampled_from(["loihi1", "loihi2"])), base)
+
+
+def general(op: GroupNeuron, rng: np.random.Generator, steps: int, channels: int) -> GroupNeuron:
     """`op` with some of what its thresholds alone do not say, dyadic."""
     q = op.scale
     k = np.arange(1, 1 + int(rng.integers(0, op.members + 1)))
@@ -274,7 +288,7 @@ def general(op: GroupNeuron, rng: np.random.Generator, steps: int, by_step: bool
         if rng.integers(2):
             negative, excitation = negative[:, 0], excitation[:, 0]
         op = replace(op, negative=negative, excitation=excitation)
-    if by_step and rng.integers(2):
+    if rng.integers(2):
         shape = (steps, channels) if rng.integers(2) else (steps,)
         op = replace(op, bias_by_step=rng.integers(-8, 9, shape) / 16)
     return op

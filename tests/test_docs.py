@@ -15,9 +15,9 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "CHANGELOG.md"]
 
 
-@pytest.mark.parametrize(("page", "blocks"), [("adding-an-op", 7), ("adding-a-method", 4)])
+@pytest.mark.parametrize(("page", "blocks"), [("adding-an-op", 7), ("adding-a-method", 4), ("step-model", 3)])
 def test_what_is_added_runs(page: str, blocks: int, tmp_path: Path) -> None:
-    """Every block of the page, in order, in a process of its own (it registers something)."""
+    """Every block of the page, in order, in a process of its own (some register something)."""
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     found = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     assert len(found) == blocks

@@ -88,12 +88,13 @@ def test_imports_point_one_way() -> None:
 def test_torch_onnx_and_lava_stay_in_their_places() -> None:
     allowed = {
         "torch": ("frontend/torch/",),
-        "onnx": ("frontend/", "ir/file.py", "ganglion/", "simulator/kernels/products.py"),
+        "onnx": ("frontend/", "ir/file.py", "ganglion/", "simulator/kernels/products.py", "backends/onnx/"),
         "onnx_ir": ("frontend/",),
         "onnxscript": ("frontend/",),
-        "onnxruntime": ("frontend/", "simulator/kernels/products.py"),
+        "onnxruntime": ("frontend/", "simulator/kernels/products.py", "backends/onnx/"),
         "numba": ("simulator/kernels/cache.py",),
         "lava": ("backends/lava/library/",),
+        "sanafe": ("backends/sanafe/library/",),
         "h5py": ("backends/nir/",),
         "nir": ("ir/nir.py",),
     }

@@ -14,6 +14,7 @@ from ganglion.ir import (
     Membrane,
     OneToOne,
     Op,
+    PhaseNeuron,
     Projection,
     Readout,
     Shape,
@@ -146,6 +147,15 @@ def group_neuron_block(program: Program, op: GroupNeuron) -> str:
     )  # fmt: skip
 
 
+def phase_neuron_block(program: Program, op: PhaseNeuron) -> str:
+    name = program.names[op.name]
+    return membrane_block(
+        program, op, f"phase neurons, which first send {op.hold} steps later", "PhaseNeuron",
+        thresholds=program.array(f"{name}.thresholds", op.thresholds),
+        payloads=program.array(f"{name}.payloads", op.payloads),
+    )  # fmt: skip
+
+
 def max_pool_block(program: Program, op: MaxPool) -> str:
     return membrane_block(
         program, op, f"the maximum over {dims(op.kernel)} windows", "MaxPool",
@@ -187,6 +197,7 @@ BLOCKS: dict[type[Op], Callable[[Program, Any], str]] = {
     OneToOne: one_to_one_block,
     Sparse: sparse_block,
     GroupNeuron: group_neuron_block,
+    PhaseNeuron: phase_neuron_block,
     MaxPool: max_pool_block,
     Readout: readout_block,
 }

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ganglion.backends.folders import read_marker, refuse, write_folder
-from ganglion.ir import Graph, GroupNeuron, MaxPool, dims, size
+from ganglion.ir import Graph, GroupNeuron, MaxPool, PhaseNeuron, dims, size
 
 from .blocks import block
 from .diagnose import check
@@ -80,7 +80,7 @@ def program_text(program: Program) -> str:
         scale=f"{graph.input.scale:.9g}", zero=graph.input.zero_point,
         steps=graph.steps, depth=graph.depth,
         populations=f"{len(populations)} populations" + (f" ({pools} of them max-pools)" if pools else ""),
-        neurons=sum(size(graph.typeof(op.name).shape) for op in graph.of(GroupNeuron)),
+        neurons=neurons_in_words(graph),
         readout=one_line(graph.readout.name), unit=f"{program.names[graph.readout.name]}.unit",
         connections=", ".join(sorted(program.processes & CONNECTIONS)),
         neuron_kinds=", ".join(sorted(program.processes & NEURONS)),
@@ -93,6 +93,16 @@ def program_text(program: Program) -> str:
     )  # fmt: skip
 
 
+def neurons_in_words(graph: Graph) -> str:
+    """How many neurons it has, by kind."""
+    groups, phases = (
+        sum(size(graph.typeof(op.name).shape) for op in graph.ops if isinstance(op, kind))
+        for kind in (GroupNeuron, PhaseNeuron)
+    )
+    counts = [f"{groups} Group Neurons"] if groups or not phases else []
+    return " and ".join([*counts, *([f"{phases} phase neurons"] if phases else [])])
+
+
 TEMPLATE = '''\
 # /// script
 # requires-python = "==3.10.*"
@@ -100,7 +110,7 @@ TEMPLATE = '''\
 # ///
 """The spiking network "{name}" as a Lava process graph, written by ganglion.
 
-{populations}, {neurons} Group Neurons; T = {steps} time-steps per sample; the readout is at level {depth}.
+{populations}, {neurons}; T = {steps} time-steps per sample; the readout is at level {depth}.
 
     python network.py --input codes.npy --output counts.npz
     python network.py --input codes.npy --output counts.npz --form cluster --record all --samples 2

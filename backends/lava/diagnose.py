@@ -22,6 +22,7 @@ from ganglion.ir import (
     Membrane,
     OneToOne,
     Op,
+    PhaseNeuron,
     Projection,
     Range,
     Readout,
@@ -35,8 +36,8 @@ from ganglion.ir import (
     signed_bits,
 )
 
-SUPPORTED: tuple[type[Op], ...] = (Input, Conv2d, Dense, OneToOne, Sparse, GroupNeuron, MaxPool, Readout)
-SOURCES = (Input, GroupNeuron, MaxPool)
+SUPPORTED: tuple[type[Op], ...] = (Input, Conv2d, Dense, OneToOne, Sparse, GroupNeuron, PhaseNeuron, MaxPool, Readout)
+SOURCES = (Input, GroupNeuron, PhaseNeuron, MaxPool)
 REASONS: dict[type[Op], str] = {
     Bias: "is composed into its population before quantisation",
     Sum: "is composed into projections before quantisation",
@@ -101,6 +102,8 @@ def problems(graph: Graph, op: Op) -> list[str]:
 
 def tables(op: Membrane) -> list[np.ndarray]:
     """The tables of a population."""
+    if isinstance(op, PhaseNeuron):
+        return [op.thresholds]
     return [op.thresholds, op.inhibition] if isinstance(op, GroupNeuron) else []
 
 

@@ -11,7 +11,7 @@ PROGRAM_NAMES = (
     "T", "N", "W", "FACTS", "build", "codes", "np", "sys", "Path", "main", "len", "Network", "Facts", "requirements",
 )  # fmt: skip
 CONNECTIONS = frozenset(["Conv2d", "Delay", "OneToOne", "Sparse", "dense"])
-NEURONS = frozenset(["GroupNeuron", "MaxPool", "Readout"])
+NEURONS = frozenset(["GroupNeuron", "MaxPool", "PhaseNeuron", "Readout"])
 RESERVED = CONNECTIONS | NEURONS | {"InputSource", *PROGRAM_NAMES}
 
 

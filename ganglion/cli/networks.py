@@ -178,7 +178,7 @@ def inspect(a: argparse.Namespace) -> int:
 
 
 def emit(a: argparse.Namespace) -> int:
-    path = ganglion.emit(a.net, a.backend, a.output, overwrite=a.overwrite)
+    path = ganglion.emit(a.net, a.backend, a.output, overwrite=a.overwrite, populations=a.populations)
     files = sorted(str(p.relative_to(path)) for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path.name]
     give(a, {"folder": str(path if path.is_dir() else path.parent), "files": files}, None)
     if a.json != "-":
@@ -210,7 +210,7 @@ def methods(a: argparse.Namespace) -> int:
 
 
 def doctor(a: argparse.Namespace) -> int:
-    findings = ganglion.doctor(a.lava_python)
+    findings = ganglion.doctor(a.lava_python, a.sanafe_python)
     table = Table("what", "", "detail")
     marks = {True: "[green]ok[/]", False: "[red]missing[/]", None: "[yellow]optional[/]"}
     for f in findings:

@@ -7,8 +7,17 @@ result.py     what was found
 
 from __future__ import annotations
 
-from .executors import LAVA_VS_SIMULATOR, Executed, Executor
+from .executors import LAVA_VS_SIMULATOR, ONNX_VS_SIMULATOR, Executed, Executor
 from .result import STEP_VS_LAYER, Agreement, Comparison
 from .run import compare
 
-__all__ = ["LAVA_VS_SIMULATOR", "STEP_VS_LAYER", "Agreement", "Comparison", "Executed", "Executor", "compare"]
+__all__ = [
+    "LAVA_VS_SIMULATOR",
+    "ONNX_VS_SIMULATOR",
+    "STEP_VS_LAYER",
+    "Agreement",
+    "Comparison",
+    "Executed",
+    "Executor",
+    "compare",
+]

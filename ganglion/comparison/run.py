@@ -38,24 +38,32 @@ def compare(
     lava: Literal["graded", "cluster"] | None = None,
     lava_samples: int | None = None,
     lava_python: str | PathLike[str] | None = None,
+    sanafe: bool = False,
+    sanafe_samples: int | None = None,
+    sanafe_populations: int | None = None,
+    sanafe_python: str | PathLike[str] | None = None,
     timeout: float = 600.0,
+    onnx: bool = False,
     ledger: bool = False,
     target: str | PathLike[str] | Target | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Comparison:
-    """Run `model` in onnxruntime and `net` in the float engine, both integer engines and, if asked, Lava.
+    """Run `model` in onnxruntime and `net` in the float engine, both integer engines and, if asked, others.
 
     x             the samples (N, *shape) in the model's real units; only the first `samples` of them
     labels        the right class of every sample, for the accuracies
     lava          run Lava in this form as well, on the first `lava_samples`
-    timeout       seconds that Lava may take
+    sanafe        run SANA-FE as well, on the first `sanafe_samples`; `sanafe_populations`: only so many, the first ones
+    timeout       seconds that each of these two may take
+    onnx          run the network as a model of standard ONNX operators as well, in onnxruntime
     ledger        tell in which population and at which step from the model to the network accuracy goes
                   (`ganglion.ledger`)
     target        for the ledger: the target the network was compiled for, where that is a description of your own
     progress      called with (engine, done, all)
 
     The spike counts of every population at every step are compared, and the readout's potentials. Raises
-    `InputError` for arrays that do not fit, `EngineError` when Lava is missing, fails or takes too long.
+    `InputError` for arrays that do not fit, `EngineError` when Lava or SANA-FE is missing, fails or takes too long,
+    `CompileError` where SANA-FE cannot hold the network.
     """
     from ganglion import frontend
 
@@ -67,7 +75,17 @@ def compare(
         raise InputError("there are no samples to compare")
     if not timeout > 0:
         raise InputError(f"timeout={timeout!r}: it must be a positive number of seconds")
-    others = asked_for(lava=lava, lava_samples=lava_samples, lava_python=lava_python, timeout=timeout)
+    others = asked_for(
+        lava=lava,
+        lava_samples=lava_samples,
+        lava_python=lava_python,
+        sanafe=sanafe,
+        sanafe_samples=sanafe_samples,
+        sanafe_populations=sanafe_populations,
+        sanafe_python=sanafe_python,
+        timeout=timeout,
+        onnx=onnx,
+    )
     classes = None if labels is None else labels_of(labels, len(x))
     tell = progress or (lambda engine, done, total: None)
     result = Comparison(len(x), net.readout.name, rates={op.name: 0.0 for op in net.populations})

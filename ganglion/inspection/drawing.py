@@ -18,6 +18,7 @@ from ganglion.ir import (
     MaxPool,
     Membrane,
     Op,
+    PhaseNeuron,
     Projection,
     Readout,
     Stage,
@@ -32,6 +33,7 @@ from .subject import Subject
 COLOURS: dict[type[Op], str] = {
     Input: "#d9ead3",
     GroupNeuron: "#d0e0f5",
+    PhaseNeuron: "#d0e0f5",
     IntegrateFire: "#d0e0f5",
     Staircase: "#d0e0f5",
     LateralInhibition: "#fbe3d0",

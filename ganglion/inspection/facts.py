@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ganglion.ir import Array, Cluster, Graph, GroupNeuron, Op, Projection, Stage, Staircase, dims, size
+from ganglion.ir import Array, Cluster, Graph, GroupNeuron, Op, PhaseNeuron, Projection, Stage, Staircase, dims, size
 from ganglion.ir.text import field_text
 
 BESIDE = ("name", "inputs", "origin")  # fields of every op that are shown elsewhere than among its own
@@ -59,13 +59,14 @@ def summary(graph: Graph) -> dict[str, int]:
 
     populations  those whose spike counts stand for activations
     neurons      of these populations; a Group Neuron, or a cluster of members, counts once
-    members      integrate-and-fire members of all of them; 0 where there are none yet
+    members      integrate-and-fire members of all of them, each phase neuron as one; 0 where there are none yet
     synapses     of all projections, those of a cluster's members counted once
     depth        the highest level; 0 before scheduling
     """
     found = [*graph.of(Staircase), *graph.populations]
     members = {op.name: op.members for op in graph.of(GroupNeuron)}
     members |= {op.name: len(op.inputs) for op in graph.of(Cluster)}
+    members |= {op.name: 1 for op in graph.of(PhaseNeuron)}
     neurons = {op.name: size(graph.typeof(op.name).shape) for op in found}
     return {
         "populations": len(found),

@@ -16,6 +16,7 @@ from ganglion.ir import (
     LateralInhibition,
     Membrane,
     Op,
+    PhaseNeuron,
     Projection,
     Spikes,
     Stage,
@@ -39,8 +40,12 @@ def open_population(subject: Subject, name: str) -> OpenedPopulation:
     first = graph[op.inputs[0]] if isinstance(op, Cluster) else op
     value = graph.typeof(op.name)
     common: dict[str, Any] = {"thresholds": np.zeros(0), "inhibition": np.zeros(0), "members": (), "inhibited_by": None}
+    common["payloads"] = np.zeros(0, np.int32)
     if isinstance(op, GroupNeuron):
-        common |= _group(op)
+        common |= members_of(op)
+    elif isinstance(op, PhaseNeuron):
+        names = tuple(f"step {s}" for s in range(len(op.payloads)))
+        common |= {"members": names, "thresholds": op.thresholds, "payloads": op.payloads}
     elif isinstance(op, Cluster):
         common |= _cluster(graph, op)
     elif isinstance(op, Staircase):
@@ -93,7 +98,7 @@ def _some(names: list[str], limit: int = 12) -> str:
     return ", ".join(names[:limit]) + more
 
 
-def _group(op: GroupNeuron) -> dict[str, Any]:
+def members_of(op: GroupNeuron) -> dict[str, Any]:
     """Its members as `expand_clusters` calls them, those that take spikes back last: they inhibit by less than 0."""
     name = "level {}" if op.digits else f"{op.name}#{{}}"
     names = [name.format(k + 1) for k in range(op.levels)]

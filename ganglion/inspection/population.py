@@ -61,7 +61,10 @@ class OpenedPopulation:
     bias           (), (C,) or one per neuron, in membrane units; None: no bias
     members        their names: those of the populations in the cluster form, those they would have in the graded form
     thresholds     (tau,) or (tau, C), in membrane units, of the members in order; (0,) where there are none
-    inhibition     of the same shape: what every spike of member k takes from the membrane of all members
+    inhibition     of the same shape: what every spike of member k takes from the membrane of all members; (0,) where it
+                   takes nothing
+    payloads       (T,) of a phase neuron, whose `members` are the steps it may send in: what its spike carries; (0,) of
+                   others
     inhibited_by   the lateral inhibition of the cluster form; None in the graded form, where it is at once
     arrivals       the projections into it
     placeholder    whether the levels are not chosen yet
@@ -81,6 +84,7 @@ class OpenedPopulation:
     members: tuple[str, ...]
     thresholds: Array
     inhibition: Array
+    payloads: Array
     inhibited_by: str | None
     arrivals: tuple[Arrival, ...]
     readers: tuple[str, ...]
@@ -124,6 +128,7 @@ class OpenedPopulation:
             "membrane_bits": None if self.interval is None else signed_bits(*self.interval),
             "placeholder": self.placeholder,
             "inhibited_by": self.inhibited_by,
+            "payloads": self.payloads.tolist(),
             "members": list(self.members),
             "channels": self.channels(),
             "inputs": [a.as_json() for a in self.arrivals],

@@ -19,7 +19,8 @@ def population_text(p: OpenedPopulation) -> str:
 def _facts(p: OpenedPopulation) -> list[str]:
     facts = {"shape": f"{dims(p.shape)}, {_count(size(p.shape), 'neuron')} in {_count(p.shape[0], 'channel')}"}
     if p.level is not None and p.steps is not None:
-        facts["time"] = f"level {p.level}: the steps {p.level} to {p.level + p.steps - 1} (T = {p.steps})"
+        what = " it sends in" if p.payloads.size else ""
+        facts["time"] = f"level {p.level}:{what} the steps {p.level} to {p.level + p.steps - 1} (T = {p.steps})"
     if p.spikes is not None:
         facts["spikes"] = f"{p.spikes[0]} to {p.spikes[1]} at a step"
     if p.scale is not None:
@@ -40,6 +41,8 @@ def _facts(p: OpenedPopulation) -> list[str]:
 def _members(p: OpenedPopulation) -> list[str]:
     if not p.members:
         return []
+    if p.payloads.size:
+        return _phases(p)
     title = _count(len(p.members), "level" if p.kind == "staircase" else "member")
     if p.kind != "staircase":
         how = f"through '{p.inhibited_by}', one step later" if p.inhibited_by else "at once"
@@ -51,10 +54,19 @@ def _members(p: OpenedPopulation) -> list[str]:
     return ["", title, *cut(columns(rows, ("member", "threshold", "in real units", "inhibition"), numbers=(1, 2, 3)))]
 
 
+def _phases(p: OpenedPopulation) -> list[str]:
+    rows = []
+    for name, threshold, payload in zip(p.members, p.thresholds, p.payloads, strict=True):
+        rows.append((name, spread(threshold), spread(threshold * p.unit), str(payload)))
+    title = f"one spike in {_count(len(rows), 'step')}, after as many have been collected"
+    return ["", title, *cut(columns(rows, ("step", "threshold", "in real units", "payload"), numbers=(1, 2, 3)))]
+
+
 def _channels(p: OpenedPopulation) -> list[str]:
     if not p.per_channel:
         return []
-    rows, tables = [], ("thresholds", "inhibition") if p.members else ()
+    tables = tuple(name for name in ("thresholds", "inhibition") if p.members and getattr(p, name).size)
+    rows = []
     for channel in p.channels():
         low, high = channel["bias"] or (None, None)
         bias = "" if low is None else number(low) if low == high else f"{number(low)} to {number(high)}"

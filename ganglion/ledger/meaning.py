@@ -28,6 +28,7 @@ class Meaning:
     gain, base  (), or (C,) over the channels of `view`
     scale       what one spike stands for in y: (), or (C,) over the channels of `shape`
     low, high   the ends of what the population can express in y, as `scale`
+    once        whether a neuron sends one graded spike a window at most
     """
 
     name: str
@@ -39,6 +40,7 @@ class Meaning:
     scale: Array
     low: Array
     high: Array
+    once: bool = False
 
     def of_counts(self, counts: Array) -> Array:
         """y (N, *shape) for the counts (T, N, *shape) of a window."""
@@ -84,7 +86,8 @@ def meanings_of(composed: Graph, spiking: Graph, source: OpenedModel) -> dict[st
             base=np.asarray(0.0 if op.base is None else op.base),
             scale=scale,
             low=np.asarray(0.0 if isinstance(spiking[op.name], GroupNeuron) else kind.low * scale),
-            high=np.asarray(kind.high * scale),
+            high=np.asarray(kind.high * scale / (spiking.steps if kind.once else 1)),
+            once=kind.once,
         )
     return found
 

@@ -45,7 +45,8 @@ class Tally:
         self.clipped += int(((source > high) | (source < low)).sum())
         self.saturated += int((y >= high).sum())
         if counts is not None:
-            self.spikes += float(np.abs(counts).sum(dtype=np.float64))  # one that takes another back is one, too
+            sent = counts != 0 if meaning.once else np.abs(counts)  # one that takes another back is one, too
+            self.spikes += float(sent.sum(dtype=np.float64))
             self.slots += counts.size
 
     def add_local(self, meaning: Meaning, y: Array, below: Array) -> None:

@@ -8,6 +8,7 @@ signed_if.py        SNM and DCGS: integrate-and-fire with negative spikes
 dual_threshold.py   a positive and a negative threshold
 ftbc.py             a bias at each step, from samples
 h_mt.py             thresholds that are powers of two
+phase.py            one spike a window, whose step says what it is worth
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from .dual_threshold import DualThreshold
 from .ftbc import TemporalBias
 from .gn import GroupNeurons, IntegrateAndFire
 from .h_mt import MultiThreshold
+from .phase import Phase
 from .signed_gn import SignedGroupNeurons
 from .signed_if import NegativeSpikes, SignedIntegrateAndFire
 
@@ -30,7 +32,7 @@ METHODS: dict[str, type[Method]] = {
     method.name: method
     for method in (
         *(GroupNeurons, IntegrateAndFire, DengGu, SignedGroupNeurons),
-        *(DualThreshold, SignedIntegrateAndFire, NegativeSpikes, MultiThreshold, TemporalBias),
+        *(DualThreshold, SignedIntegrateAndFire, NegativeSpikes, MultiThreshold, Phase, TemporalBias),
     )
 }
 
@@ -69,6 +71,7 @@ __all__ = [
     "Method",
     "MultiThreshold",
     "NegativeSpikes",
+    "Phase",
     "SignedGroupNeurons",
     "SignedIntegrateAndFire",
     "TemporalBias",

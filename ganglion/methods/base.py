@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ganglion.errors import InputError
-from ganglion.ir import Array, GroupNeuron, Staircase
+from ganglion.ir import Array, GroupNeuron, Neuron, Staircase
 
 Calibration = Literal["mse", "percentile", "max"]
 
@@ -40,7 +40,7 @@ class Method(ABC):
     calibration: ClassVar[Calibration] = "mse"
 
     @abstractmethod
-    def neuron(self, op: Staircase, members: int, steps: int) -> GroupNeuron:
+    def neuron(self, op: Staircase, members: int, steps: int) -> Neuron:
         """The population of `members` = tau members in windows of `steps` = T for the staircase `op`."""
 
     def levels(self, members: int) -> int:

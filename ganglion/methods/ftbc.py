@@ -27,7 +27,6 @@ class TemporalBias(GroupNeurons):
     name: ClassVar[str] = "ftbc"
     source: ClassVar[str] = "Wu et al., ECCV 2024, arXiv 2403.18388"
     kind: ClassVar[str] = "tau uniform levels, soft reset, a bias at each step"
-    cluster: ClassVar[bool] = False
     calibrated: ClassVar[bool] = True
 
     iterations: int = 8

@@ -14,6 +14,7 @@ from ganglion.ir import (
     MaxPool,
     Membrane,
     Op,
+    PhaseNeuron,
     Projection,
     Stage,
     dims,
@@ -103,9 +104,15 @@ def arranged(net: Graph, edges: list[tuple[str, str]]) -> dict[str, Place]:
 def _box(ax: Axes, net: Graph, op: Op, place: Place) -> None:
     from matplotlib.patches import FancyBboxPatch
 
-    spiking = isinstance(op, (GroupNeuron, Cluster))
+    spiking = isinstance(op, (GroupNeuron, PhaseNeuron, Cluster))
     members = op.members if isinstance(op, GroupNeuron) else len(op.inputs)
-    kind = f"τ = {members}" if spiking else f"max {dims(op.kernel)}" if isinstance(op, MaxPool) else op.mnemonic
+    kind = (
+        f"τ = {members}"
+        if isinstance(op, (GroupNeuron, Cluster))
+        else f"max {dims(op.kernel)}"
+        if isinstance(op, MaxPool)
+        else op.mnemonic
+    )
     name = op.name if len(op.name) <= LONGEST else f"{op.name[: LONGEST // 2 - 1]}…{op.name[-LONGEST // 2 :]}"
     left, right = place.x - BOX / 2, place.x + BOX / 2
     box = FancyBboxPatch(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ganglion.inspection.opening import members_of
 from ganglion.ir import (
     Array,
     Graph,
@@ -16,6 +17,7 @@ from ganglion.ir import (
     MaxPool,
     Membrane,
     Op,
+    PhaseNeuron,
     Projection,
     Readout,
     Shape,
@@ -114,6 +116,9 @@ def _population(net: Graph, op: Op, label: str) -> Population:
         facts += [("input codes", f"{op.low} to {op.high}"), ("real range", f"{low:.4g} to {high:.4g}")]
     if isinstance(op, GroupNeuron):
         facts += [("members τ", str(op.members)), ("value of a spike θ/τ", f"{op.scale:.4g}")]
+    if isinstance(op, PhaseNeuron):
+        payloads = ", ".join(map(str, op.payloads))
+        facts += [("payload of the spike, by step", payloads), ("value of a payload of 1", f"{op.scale:.4g}")]
     if isinstance(op, MaxPool):
         facts += [
             ("window", _times(op.kernel)),
@@ -147,8 +152,12 @@ def _kind(op: Op) -> str:
 
 
 def _thresholds(op: GroupNeuron) -> list[tuple[str, str, str]]:
-    """(member, threshold, lateral inhibition) in membrane units; a range over channels; the first and last of many."""
-    rows = [(str(k + 1), _range(op.thresholds[k], ",.6g"), _range(op.inhibition[k], ",.6g")) for k in range(op.members)]
+    """(member, threshold, lateral inhibition) in membrane units; a range over channels; the first and last of many.
+    Members that take spikes back are -1, -2, ..; where a count is sent as binary digits these are its levels.
+    """
+    found = members_of(op)
+    tables = zip(found["members"], found["thresholds"], found["inhibition"], strict=True)
+    rows = [(name.rpartition("#")[2], _range(t, ",.6g"), _range(i, ",.6g")) for name, t, i in tables]
     if len(rows) <= SHOWN:
         return rows
     half = SHOWN // 2

@@ -7,7 +7,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from ganglion.errors import InputError
-from ganglion.ir import Graph, GroupNeuron, passes, size
+from ganglion.ir import Graph, GroupNeuron, PhaseNeuron, passes, size
 from ganglion.methods import METHODS, Method, method_of
 from ganglion.pipeline import for_setting, imported, spiking, whole
 from ganglion.targets import Target
@@ -92,8 +92,9 @@ def _members_of(way: Method, given: list[Members] | None) -> Sequence[Members]:
 
 def members_in_all(net: Graph) -> int:
     """What the network costs: the members of all its neurons, those that take spikes back among them."""
-    groups = [op for op in net.ops if isinstance(op, GroupNeuron)]
-    return sum((op.members + op.takers) * size(net.typeof(op.name).shape) for op in groups)
+    found = {op.name: op.members + op.takers for op in net.of(GroupNeuron)}
+    found |= {op.name: 1 for op in net.of(PhaseNeuron)}
+    return sum(count * size(net.typeof(name).shape) for name, count in found.items())
 
 
 def _several(name: str, values: Any) -> Sequence[Any]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ganglion.errors import InputError
-from ganglion.ir import Array, Graph, GroupNeuron, Readout, Staircase, passes
+from ganglion.ir import Array, Graph, Neuron, PhaseNeuron, Readout, Staircase, passes
 from ganglion.methods import Method, to_text
 
 from .record import Correction, Tuning
@@ -24,7 +24,7 @@ def group(graph: Graph, members: int, method: Method, steps: int) -> Graph:
         raise needs_samples(method)
     _check(graph, tuning, steps)
 
-    def neuron(op: Staircase, tau: int) -> GroupNeuron:
+    def neuron(op: Staircase, tau: int) -> Neuron:
         return population(op, tau, method, steps, tuning.corrections.get(op.name, Correction()))
 
     grouped = passes.group(graph, members, neuron, to_text(method))
@@ -36,7 +36,7 @@ def group(graph: Graph, members: int, method: Method, steps: int) -> Graph:
     return grouped.rebuild([corrected if op is last else op for op in grouped.ops])
 
 
-def population(op: Staircase, tau: int, method: Method, steps: int, by: Correction) -> GroupNeuron:
+def population(op: Staircase, tau: int, method: Method, steps: int, by: Correction) -> Neuron:
     """The population of `method` for the staircase `op`, corrected.
 
     V(0) is 0 by convention: one that begins higher has lower thresholds, those that take spikes back included.
@@ -45,10 +45,12 @@ def population(op: Staircase, tau: int, method: Method, steps: int, by: Correcti
         op = replace(op, step=op.step * by.scale)
     made = method.neuron(op, tau, steps)
     bias = made.bias if not by.bias.any() else more(made.bias, by.bias)
+    raised = by.shift * made.finest
+    if isinstance(made, PhaseNeuron):
+        return replace(made, bias=bias, thresholds=_lower(made.thresholds, raised))
     made = replace(made, bias=bias, bias_by_step=by.by_step)
     if not by.shift.any():
         return made
-    raised = by.shift * made.scale
     negative = None if made.negative is None else _lower(made.negative, raised)
     return replace(made, thresholds=_lower(made.thresholds, raised), negative=negative)
 

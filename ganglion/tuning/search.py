@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ganglion.ir import Array, GroupNeuron, Staircase
+from ganglion.ir import Array, Neuron, Staircase
 from ganglion.methods import Method
 
 from .apply import population
@@ -47,11 +47,11 @@ class Case:
         """At some of the places only."""
         return replace(self, drive=self.drive[:, places], wanted=self.wanted[places], places=self.places[places])
 
-    def neuron(self, by: Correction) -> GroupNeuron:
+    def neuron(self, by: Correction) -> Neuron:
         """The population, corrected."""
         return population(self.op, self.tau, self.method, self.steps, by)
 
-    def arriving(self, made: GroupNeuron) -> Array:
+    def arriving(self, made: Neuron) -> Array:
         """`drive` and the bias of the population `made`."""
         if made.bias is None:
             return self.drive
@@ -100,7 +100,7 @@ def search(case: Case, scales: tuple[float, ...] = SCALES) -> Correction:
     scale = min(best, key=lambda s: (float(best[s].error.sum()), abs(s - 1)))
     found = best[scale]
     lowest = float(np.min(case.neuron(Correction(scale=scale)).thresholds))
-    room = lowest / case.neuron(Correction(scale=scale)).scale - CLOSEST
+    room = lowest / case.neuron(Correction(scale=scale)).finest - CLOSEST
     for shift in (s for s in SHIFTS if s <= room):
         _correct_bias(few, scale, shift, found)
     return _kept(case, found.correction(scale))

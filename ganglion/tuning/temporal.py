@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ganglion.ir import Array
+from ganglion.errors import InternalError
+from ganglion.ir import Array, GroupNeuron
 
 from .record import Correction
 from .search import Case
@@ -21,6 +22,8 @@ def temporal(case: Case, iterations: int, momentum: float) -> Correction:
     goes on with potentials corrected neuron by neuron; here a step is looked at as the network will compute it.
     """
     plain = case.neuron(Correction())
+    if not isinstance(plain, GroupNeuron):
+        raise InternalError(f"'{plain.name}' is no Group Neuron, whose steps alone have biases of their own")
     arriving = case.arriving(plain)
     by_step: Array = np.zeros((case.steps, case.wanted.shape[1]))
     for _ in range(iterations):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from ganglion.ir import Array, GroupNeuron, Shape
+from ganglion.ir import Array, GroupNeuron, Neuron, PhaseNeuron, Shape
 from ganglion.simulator import arithmetic
 
 
@@ -55,17 +55,21 @@ def _total(amounts: Array) -> Callable[[Array], Array]:
     return lambda counts: -arithmetic.reset(np.zeros(counts.shape), counts, list(amounts))
 
 
-def counts_by_step(op: GroupNeuron, drive: Array, steps: int) -> Iterator[Array]:
+def counts_by_step(op: Neuron, drive: Array, steps: int) -> Iterator[Array]:
     """The counts (P, C) of each of T = `steps` steps, for what arrives: `drive` (T, P, C), or (1, P, C) where it stays
     the same; without the bias of each step, which is added here.
     """
+    if isinstance(op, PhaseNeuron):
+        total = drive.sum(axis=0) * (steps if len(drive) == 1 else 1)
+        yield from arithmetic.phases(total, list(op.thresholds), op.payloads)
+        return
     membranes = Membranes(op)
     for t in range(steps):
         more = 0 if op.bias_by_step is None else op.bias_by_step[t]
         yield membranes.step(drive[min(t, len(drive) - 1)] + more)
 
 
-def mean_value(op: GroupNeuron, drive: Array, steps: int) -> Array:
+def mean_value(op: Neuron, drive: Array, steps: int) -> Array:
     """What the spikes of a window stand for, its mean over the steps: (P, C)."""
     total = sum(counts_by_step(op, drive, steps), np.zeros((), np.int32))
     return np.asarray(total * (op.scale / steps))

@@ -91,6 +91,16 @@ class GroupNeuron(Membrane):
         return int(self.thresholds.shape[0])
 
     @property
+    def finest(self) -> float:
+        """The least value that it can tell from 0."""
+        return self.scale
+
+    @property
+    def counts(self) -> tuple[int, int, bool]:
+        """The least and the most that is sent in a step, and whether a neuron sends at most once a window."""
+        return -self.takers, self.levels, False
+
+    @property
     def members(self) -> int:
         """tau, the number of integrate-and-fire members of each cluster that send; without those that take back."""
         return self.digits or self.levels
@@ -105,8 +115,6 @@ class GroupNeuron(Membrane):
         """Why it has no form of explicit members; empty where it has one."""
         if self.digits:
             return f"the members of '{self.name}' see each other's spikes within a step; only its graded form exists"
-        if self.bias_by_step is not None:
-            return f"'{self.name}' has a bias of its own at each step; only its graded form exists"
         return ""
 
     @property
@@ -133,7 +141,8 @@ class GroupNeuron(Membrane):
             raise self.bug(f"a bias by step of shape {self.bias_by_step.shape} for {shape}")
         if self.digits and self.levels != 2**self.digits - 1:
             raise self.bug(f"{self.levels} levels are not all sums of {self.digits} powers of two")
-        return Spikes(shape=shape, low=-self.takers, high=self.levels)
+        low, high, once = self.counts
+        return Spikes(shape=shape, low=low, high=high, once=once)
 
     def _check_takers(self, shape: Shape) -> None:
         if self.negative is None or self.excitation is None:
@@ -158,7 +167,7 @@ class IntegrateFire(Membrane):
         s <- V >= threshold
 
     `inhibited_by` names the `LateralInhibition` whose output arrives one step later: a feedback edge,
-    therefore not among `inputs`. `threshold` is () or (C,).
+    therefore not among `inputs`. `threshold` is () or (C,), `bias_by_step` as in `GroupNeuron`.
 
     The j-th member that takes spikes back (`takes` = j; 0: one that sends) fires instead while V < threshold and at
     least j of the spikes that its cluster has sent in this window are not taken back; they are counted one step later,
@@ -170,10 +179,13 @@ class IntegrateFire(Membrane):
     threshold: Array
     inhibited_by: str
     takes: int = 0
+    bias_by_step: Array | None = None
 
     def infer(self, *types: Type) -> Spikes:
         shape = self.input_shape(types)
         self.check_channelwise("the threshold", self.threshold, shape)
+        if self.bias_by_step is not None and self.bias_by_step.shape[1:] not in ((), shape[:1]):
+            raise self.bug(f"a bias by step of shape {self.bias_by_step.shape} for {shape}")
         return Spikes(shape=shape, low=0, high=1)
 
 
@@ -224,7 +236,8 @@ class MaxPool(Membrane):
 
     so that after T steps the counts add up to the maximum of the inputs' counts. Windows are those of ONNX `MaxPool`:
     `pads` (top, left, bottom, right) never win. One spike stands for the real value `scale`, () or (C,). Every step
-    sends between `low` and `high` spikes, as its sources do. The ONNX value `value` is `base`, () or (C,), plus what
+    sends between `low` and `high` spikes, as its sources do, and where these send `once` a window, so does it: what is
+    worth most comes first. The ONNX value `value` is `base`, () or (C,), plus what
     the spikes stand for.
     """
 
@@ -237,6 +250,7 @@ class MaxPool(Membrane):
     scale: Array
     low: int = 0
     high: int = 0
+    once: bool = False
     value: str = ""
     base: Array | None = None
 
@@ -254,7 +268,7 @@ class MaxPool(Membrane):
             if extent < reach or min(before, after) < 0 or max(before, after) >= reach:
                 raise self.fail(f"windows over {reach} places with pads {self.pads} do not fit {shape}")
             spatial.append((extent - reach) // self.strides[axis] + 1)
-        return Spikes(shape=(shape[0], *spatial), low=self.low, high=self.high)
+        return Spikes(shape=(shape[0], *spatial), low=self.low, high=self.high, once=self.once)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,9 +1,9 @@
 """expand_clusters: every Group Neuron becomes tau explicit integrate-and-fire populations.
 
-Members share the input and the bias; each has one of the staggered thresholds. A lateral inhibition
-carries -inhibition[k] from member k to all members of its cluster, itself too (and +excitation[j] from one that takes
-spikes back), and arrives one step later together with the next input. A membrane is compared only after both have
-arrived, and the members that fire are always the lowest n; so the spikes are those of the Group Neuron, to the bit.
+Members share the input and the bias (that of each step, too); each has one of the staggered thresholds. A lateral
+inhibition carries -inhibition[k] from member k to all members of its cluster, itself too (and +excitation[j] from one
+that takes spikes back), and arrives one step later together with the next input. A membrane is compared only after both
+have arrived, and the members that fire are always the lowest n; so the spikes are those of the Group Neuron, exactly.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def cluster_of(op: GroupNeuron) -> list[Op]:
     """The members `p#1` .. `p#tau`, those that take spikes back `p#-1` .., their lateral inhibition `p#inhibition`, and
     the cluster `p`.
 
-    Raises `CompileError` where a cluster's members have no form: for a bias by step, and for binary digits.
+    Raises `CompileError` where a cluster's members have no form: for binary digits.
     """
     if op.graded_only:
         raise op.fail(op.graded_only)
@@ -58,6 +58,7 @@ def _member(op: GroupNeuron, k: int, threshold: Array, inhibition: str) -> Integ
         threshold=np.asarray(threshold),
         inhibited_by=inhibition,
         takes=max(-k, 0),
+        bias_by_step=op.bias_by_step,
     )
 
 

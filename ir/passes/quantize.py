@@ -28,13 +28,26 @@ from ganglion.ir.graph import Graph, Stage
 from ganglion.ir.interval import (
     Interval,
     added,
+    arriving_bounds,
     bias_bounds,
     bias_bounds_by_step,
     by_channel,
-    current_bounds,
     window_bounds,
 )
-from ganglion.ir.ops import Array, Conv2d, Dense, GroupNeuron, MaxPool, Membrane, OneToOne, Op, Projection, per_channel
+from ganglion.ir.ops import (
+    Array,
+    Conv2d,
+    Dense,
+    GroupNeuron,
+    MaxPool,
+    Membrane,
+    Neuron,
+    OneToOne,
+    Op,
+    PhaseNeuron,
+    Projection,
+    per_channel,
+)
 from ganglion.ir.types import Spikes
 from ganglion.targets import Target
 
@@ -117,8 +130,8 @@ def given_units(layer: Layer) -> Found | None:
         if np.abs(weight - np.rint(weight)).max(initial=0) > 1e-6 or np.abs(weight).max(initial=0) >= WIDEST:
             return None
     spare = 0
-    if isinstance(op, GroupNeuron):
-        spare = int(np.ceil(np.log2(max(RESOLUTION * grid.max() / op.scale, 1))))
+    if isinstance(op, Neuron):
+        spare = int(np.ceil(np.log2(max(RESOLUTION * grid.max() / op.finest, 1))))
     elif op.bias is not None:
         spare = READOUT_BITS  # a readout's bias may be no whole number of the model's units
     joined = list(zip(layer.projections, layer.sources, strict=True))
@@ -160,12 +173,12 @@ def choose_units(layer: Layer) -> Found:
     wide = 2.0**target.max_exponent * target.max_weight  # a skip connection may have two projections
     delta = np.maximum(delta, (peaks[skips] / wide).max(axis=0, initial=0))
     delta = np.where(delta > 0, delta, delta.max() or 1.0)
-    shared = target.scales == "population" or not isinstance(op, GroupNeuron)
+    shared = target.scales == "population" or not isinstance(op, Neuron)
     if shared:
         delta = np.array(delta.max())
     wanted = READOUT_BITS
-    if isinstance(op, GroupNeuron):
-        wanted = int(np.ceil(np.log2(max(RESOLUTION * delta.max() / op.scale, 1))))
+    if isinstance(op, Neuron):
+        wanted = int(np.ceil(np.log2(max(RESOLUTION * delta.max() / op.finest, 1))))
     beyond = peaks[skips] / (target.max_weight * delta)
     upper = int(np.ceil(np.log2(max(beyond.max(initial=1), 1))))
     spare = max(min(wanted, target.max_exponent - max(upper, int(exponents.max()))), 0)
@@ -224,8 +237,10 @@ def bounds_with(layer: Layer, units: Units, integers: list[Projection]) -> Inter
     """Bounds of the potential, per channel, with the integer weights of `integers` and the format `units`."""
     op, channels = layer.op, layer.channels
     largest = [] if op.bias is None else [np.abs(by_channel(op.bias, channels)).max(axis=1)]
+    if isinstance(op, Neuron):
+        largest.append(np.abs(op.thresholds).max(axis=0))
     if isinstance(op, GroupNeuron):
-        largest += [np.abs(op.thresholds).max(axis=0), op.inhibition.sum(axis=0)]
+        largest.append(op.inhibition.sum(axis=0))
         if op.taking is not None:
             negative, excitation = op.taking
             largest += [np.abs(negative).max(axis=0), excitation.sum(axis=0)]
@@ -234,15 +249,15 @@ def bounds_with(layer: Layer, units: Units, integers: list[Projection]) -> Inter
         return np.full(channels, -end), np.full(channels, end)
     membrane = quantize_membrane(replace(op, bias=None), units.delta, (channels,))
     bias = None if op.bias is None else rounded(by_channel(op.bias, channels), per_row(units.delta))
-    low, high = bias_bounds(bias, channels)
-    for p, source, exponent in zip(integers, layer.sources, units.exponents, strict=True):
-        below, above = current_bounds(replace(p, exponent=exponent), source)
-        low, high = low + below, high + above
+    step = bias_bounds(bias, channels)
+    parts = zip(integers, layer.sources, units.exponents, strict=True)
+    often, once = arriving_bounds([(replace(p, exponent=exponent), source) for p, source, exponent in parts], channels)
+    step = added(step, often)
     if not isinstance(membrane, GroupNeuron):
-        return window_bounds((low, high), None, None, layer.steps)
+        return window_bounds(step, once, None, None, layer.steps)
     if membrane.bias_by_step is not None:
-        low, high = added((low, high), bias_bounds_by_step(membrane.bias_by_step, channels))
-    return window_bounds((low, high), (membrane.thresholds, membrane.inhibition), membrane.taking, layer.steps)
+        step = added(step, bias_bounds_by_step(membrane.bias_by_step, channels))
+    return window_bounds(step, once, (membrane.thresholds, membrane.inhibition), membrane.taking, layer.steps)
 
 
 def per_row(delta: Array) -> Array:
@@ -300,6 +315,8 @@ def quantize_membrane(op: Membrane, delta: Array, shape: tuple[int, ...]) -> Mem
         integer = rounded(bias, unit)
         op = replace(op, bias=integer.reshape(shape[0]) if integer.size == shape[0] else integer)
     op = replace(op, unit=delta)
+    if isinstance(op, PhaseNeuron):
+        return replace(op, thresholds=reached(op.thresholds, delta))
     if not isinstance(op, GroupNeuron):
         return op
     if op.taking is not None:
@@ -314,8 +331,12 @@ def quantize_membrane(op: Membrane, delta: Array, shape: tuple[int, ...]) -> Mem
 def integer_tables(thresholds: Array, amounts: Array, delta: Array) -> tuple[Array, Array]:
     """Thresholds, rounded up, and what each member adds to or takes from the membrane, rounded in sum."""
     total = rounded(np.cumsum(over_channels(amounts, delta), axis=0), delta)
-    reached = np.ceil(over_channels(thresholds, delta) / delta).astype(np.int32)
-    return reached, np.diff(total, axis=0, prepend=0).astype(np.int32)
+    return reached(thresholds, delta), np.diff(total, axis=0, prepend=0).astype(np.int32)
+
+
+def reached(thresholds: Array, delta: Array) -> Array:
+    """The least whole numbers of units that reach real thresholds (K,) or (K, C)."""
+    return np.asarray(np.ceil(over_channels(thresholds, delta) / delta).astype(np.int32))
 
 
 def over_channels(table: Array, delta: Array) -> Array:

@@ -59,6 +59,7 @@ class Convolution:
     def __init__(self, op: Conv2d, source: Spikes, loops: ModuleType, kernel: Kernel | None) -> None:
         self.loops, self.take, self.upsample = loops, op.take, op.upsample
         self.block = block_of(op, source, kernel)
+        self.most = self.block**2 * source.high
         weight = op.weight[:, :, :: self.block, :: self.block]
         out, fan_in, kh, kw = weight.shape
         G, b = op.groups, self.block
@@ -74,7 +75,7 @@ class Convolution:
         self.row_products = self.width * self.depth * out
 
     def seen(self, counts: Array) -> Array:
-        return added_up(spread(taken(counts, self.take), self.upsample), self.block)
+        return added_up(spread(taken(counts, self.take), self.upsample), self.block, self.most)
 
     def __call__(self, seen: Array, first: int, rows: int) -> Array:
         B, T, H, W, C = seen.shape
@@ -204,12 +205,15 @@ def block_of(op: Conv2d, source: Spikes, kernel: Kernel | None) -> int:
     return side if kernel and fits else 1
 
 
-def added_up(counts: Array, side: int) -> Array:
-    """The sums over squares of `counts` (B, T, H, W, C) of so many places a side; those at the ends may be smaller."""
+def added_up(counts: Array, side: int, most: int) -> Array:
+    """The sums over squares of `counts` (B, T, H, W, C) of so many places a side, none above `most`; those at the ends
+    may be smaller.
+    """
     if side == 1:
         return counts
     B, T, H, W, C = counts.shape
-    total = np.zeros((B, T, -(-H // side), -(-W // side), C), counts.dtype if counts.dtype.itemsize == 1 else np.int32)
+    narrow = counts.dtype.itemsize == 1 and most < 256
+    total = np.zeros((B, T, -(-H // side), -(-W // side), C), counts.dtype if narrow else np.int32)
     for y, x in np.ndindex(side, side):
         part = counts[:, :, y::side, x::side]
         total[:, :, : part.shape[2], : part.shape[3]] += part

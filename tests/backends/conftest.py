@@ -1,4 +1,4 @@
-"""The Lava environment, and what a Lava run leaves behind."""
+"""The environments of Lava and SANA-FE, and what a Lava run leaves behind."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ganglion.backends import sanafe
 from ganglion.backends.lava import find_python
 from ganglion.errors import EngineError
 
@@ -21,6 +22,17 @@ def lava_python() -> Path:
         if os.environ.get("CI"):
             pytest.fail(f"no Lava environment on CI: {error}", pytrace=False)
         pytest.skip(f"LAVA IS NOT TESTED: {error}")
+
+
+@pytest.fixture(scope="session")
+def sanafe_python() -> Path:
+    """An interpreter with SANA-FE. Without one the test is skipped, on CI it fails."""
+    try:
+        return sanafe.find_python().path
+    except EngineError as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"no SANA-FE environment on CI: {error}", pytrace=False)
+        pytest.skip(f"SANA-FE IS NOT TESTED: {error}")
 
 
 class Remains:

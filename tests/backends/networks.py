@@ -118,6 +118,33 @@ def residual(*, delay: int = 1, level: int = 3) -> Graph:
     )  # fmt: skip
 
 
+def plain() -> Graph:
+    """Convolutions as SANA-FE has them itself: without pads, by two strides, a kernel of two sides; the longest delay
+    that it has, and a Dense that reaches some channels."""
+    return network(
+        "plain", 4, 2,
+        source((3, 9, 8), -5, 20),
+        Conv2d(name="conv1", inputs=("image",), weight=weights(1, 5, 3, 2, 3)),
+        population("relu1", "conv1", level=1, q=1900.5, members=2, bias=np.arange(-2, 3, dtype=np.int32) * 100),
+        Conv2d(name="conv2", inputs=("relu1",), weight=weights(2, 4, 5, 3, 2), strides=(2, 1), exponent=1),
+        population("relu2", "conv2", level=2, q=np.array([300.5, 411.0, 520.25, 90.0]), members=3),
+        *(
+            op
+            for level in range(3, 7)
+            for op in (
+                OneToOne(name=f"on{level}", inputs=(f"relu{level - 1}",), weight=np.array(100, np.int8)),
+                population(f"relu{level}", f"on{level}", level=level, q=110.0 - level, members=2),
+            )
+        ),
+        Conv2d(name="conv7", inputs=("relu6",), weight=weights(7, 2, 4, 1, 2), strides=(1, 2)),
+        Conv2d(name="skip7", inputs=("relu1",), weight=weights(8, 2, 5, 4, 3), strides=(2, 3), delay=5),
+        population("relu7", "conv7", "skip7", level=7, q=350.0, members=2),
+        Dense(name="fc", inputs=("relu7",), weight=weights(9, 3, 2 * 3 * 2), offset=1, channels=4),
+        Dense(name="late", inputs=("relu2",), weight=weights(10, 4, 4 * 3 * 5), delay=5),
+        readout("fc", "late", level=8),
+    )  # fmt: skip
+
+
 def pools() -> Graph:
     """Max-pools of the network's signed input and of joined channels, and projections that read some channels, reach
     some, spread and crop: dense, sparse, convolutions with a weight of -128 and with one of 11 bits in two parts."""

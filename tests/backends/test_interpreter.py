@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ganglion.backends import interpreters
 from ganglion.backends.lava import describe, find_python
-from ganglion.backends.lava.interpreter import ENVIRONMENT, VARIABLE, candidates, probe
+from ganglion.backends.lava.interpreter import ENVIRONMENT, NEED, VARIABLE
 from ganglion.errors import EngineError
 
 
@@ -23,7 +24,7 @@ def fake(path: Path, script: str) -> Path:
 def test_the_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(VARIABLE, "/named/python")
     monkeypatch.chdir(tmp_path)
-    found = [(str(path), named) for path, _, named in candidates("/asked/python")]
+    found = [(str(path), named) for path, _, named in NEED.candidates("/asked/python")]
     assert found[:4] == [
         ("/asked/python", True),
         ("/named/python", True),
@@ -60,7 +61,7 @@ def test_reasons(tmp_path: Path) -> None:
 
 
 def test_this_python_is_judged_by_what_it_has() -> None:
-    versions, why = probe(sys.executable)
+    versions, why = interpreters.probe(sys.executable, NEED.probe)
     assert versions.startswith("Python 3.10") or why == "it has no lava-nc"
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ganglion.backends.lava import emit, run
-from ganglion.backends.lava.runner import execute
+from ganglion.backends.processes import execute
 from ganglion.errors import EngineError
 
 from . import networks
@@ -151,4 +151,11 @@ def test_processes_that_do_not_stop(bundle: Path) -> None:
 def test_the_time_limit_says_where_it_stood_still(said: str, where: str, tmp_path: Path) -> None:
     code = f"import time; print({said!r}, flush=True); time.sleep(1000)"
     with pytest.raises(EngineError, match=rf"the Lava run of 'it' passed its limit of 2 s, {where}"):
-        execute([sys.executable, "-c", code], tmp_path, "ganglion_test", "'it'", 2, None)
+        execute(
+            [sys.executable, "-c", code],
+            tmp_path,
+            title="the Lava run of 'it'",
+            limit=2,
+            variables={},
+            progress=None,
+        )

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganglion.errors import CompileError
-from ganglion.ir import Array, Graph, GroupNeuron, file, passes
+from ganglion.ir import Array, Graph, GroupNeuron, Membrane, file, passes
 from ganglion.simulator import Loops, simulate
 from tests import networks
 from tests.oracle import linear, spread
@@ -28,7 +25,7 @@ def test_the_layer_engine_equals_the_step_engine(net: Graph, samples: int, inner
     assert_equal(simulate(net, x, record="all", loops=inner, jobs=jobs), expected)
 
 
-@given(networks.general_networks(by_step=False), st.integers(1, 4), st.sampled_from(["step", "layer"]))
+@given(networks.general_networks(), st.integers(1, 4), st.sampled_from(["step", "layer"]))
 @settings(max_examples=60)
 def test_clusters_equal_their_group_neuron(net: Graph, samples: int, engine: Any) -> None:
     """Members that take spikes back see one step later what was sent: it is enough (as for Theorem 3)."""
@@ -58,7 +55,7 @@ def test_each_neuron_by_its_definition(net: Graph, seed: int) -> None:
             assert all(total >= 0 for total in np.cumsum(got))
 
 
-def currents(net: Graph, op: GroupNeuron, x: Array, counts: dict[str, Array]) -> list[Array]:
+def currents(net: Graph, op: Membrane, x: Array, counts: dict[str, Array]) -> list[Array]:
     """What arrives at each step, (N, *shape), by the tests' own linear maps."""
     shape, found = net.typeof(op.name).shape, []
     for t in range(net.steps):
@@ -97,12 +94,3 @@ def one_neuron(op: GroupNeuron, channel: int, current: list[int]) -> list[int]:
 def test_it_survives_the_file(net: Graph) -> None:
     again = file.from_bytes(file.to_bytes(net), "net.onnx")
     assert str(again) == str(net)
-
-
-def test_a_bias_by_step_has_no_clusters() -> None:
-    from tests.ir.test_quantize import small
-
-    graph = networks.scheduled(small(), 2, 2)
-    ops = [replace(op, bias_by_step=np.array([0.5, -0.5])) if isinstance(op, GroupNeuron) else op for op in graph.ops]
-    with pytest.raises(CompileError, match="only its graded form"):
-        passes.run(graph.rebuild(ops), [passes.expand_clusters])

@@ -193,6 +193,8 @@ def test_a_composed_average_pool_is_added_up_first(kernel: Any, inner: Any, heig
     np.testing.assert_array_equal(delivered(op, source, counts, kernel, inner), exact(op, counts))
     many = replace(source, high=100)  # 4 * 100 is no byte: then nothing is added up for bytes
     assert (delivery(op, many, inner_loops(inner), kernel).block == 1) == (kernel == "int8")  # type: ignore[attr-defined]
+    counts = rng.integers(0, 101, (3, *source.shape)).astype(np.uint8)
+    np.testing.assert_array_equal(delivered(op, many, counts, kernel, inner), exact(op, counts))
     spoiled = once.repeat(2, 2).repeat(2, 3)
     spoiled[0, 0, 0, 0] ^= 1
     assert linear.repeated(replace(op, weight=spoiled)) == 1

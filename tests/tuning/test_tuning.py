@@ -22,6 +22,7 @@ from ganglion.ir import (
     GroupNeuron,
     Input,
     MaxPool,
+    Neuron,
     Projection,
     Readout,
     Staircase,
@@ -68,7 +69,7 @@ def relative_errors(model: onnx.ModelProto, net: Graph, x: Array) -> dict[str, f
     """Of the mean of every population's window, and of the logits: by the simulator, against the source."""
     options = replace(frontend.Options.from_recipe(net.recipe), input_range=RANGE)
     composed = passes.run(imported(model, options), [passes.compose])
-    names = [op.name for op in net.of(GroupNeuron)]
+    names = [op.name for op in net.ops if isinstance(op, Neuron)]
     wanted, logits = ValueNetwork(composed, as_in_model).run(x, {}, names)
     run = ganglion.simulate(net, x, record=names)
     found = {name: run.counts[name].mean(axis=0) * net[name].scale for name in names}  # type: ignore[attr-defined]

@@ -38,8 +38,9 @@ class ClusterModel(AbstractSubProcessModel):
         members: Processes = []
         for k, threshold in enumerate(p["thresholds"], start=1):
             member = IntegrateFire(
-                name=f"{proc.name}#{k}", channels=channels, bias=p["bias"], threshold=threshold, window=p["window"]
-            )
+                name=f"{proc.name}#{k}", channels=channels, bias=p["bias"], bias_by_step=p["bias_by_step"],
+                threshold=threshold, window=p["window"],
+            )  # fmt: skip
             setattr(self, f"member_{k}", member)  # Lava registers attributes; it overlooks the items of a list
             proc.in_ports.a_in.connect(member.a_in)
             member.s_out.connect(self.collector.a_in)
@@ -58,8 +59,8 @@ class ClusterModel(AbstractSubProcessModel):
         self.collector.s_out.connect(self.counts.s_in)
         for j, threshold in enumerate(p["negative"], start=1):
             member = TakeBack(
-                name=f"{proc.name}#-{j}", channels=p["shape"][0], bias=p["bias"], threshold=threshold, rank=j,
-                window=p["window"],
+                name=f"{proc.name}#-{j}", channels=p["shape"][0], bias=p["bias"], bias_by_step=p["bias_by_step"],
+                threshold=threshold, rank=j, window=p["window"],
             )  # fmt: skip
             setattr(self, f"taker_{j}", member)
             proc.in_ports.a_in.connect(member.a_in)

@@ -52,6 +52,11 @@ class MembraneModel(StepModel):
         """What is sent at local step `t`, int32; may change V."""
         raise NotImplementedError
 
+    def bias(self, t: int) -> np.ndarray:
+        """What the bias adds at local step `t`, int32 (n,)."""
+        bias: np.ndarray = self.proc_params["bias"]
+        return bias
+
     def inhibition(self) -> np.ndarray | int:
         """What arrives of lateral inhibition; called at every step."""
         return 0
@@ -67,9 +72,20 @@ class MembraneModel(StepModel):
             self.v[:] = 0
         else:
             self.v += inhibition
-        self.v += arrived + self.proc_params["bias"]
+        self.v += arrived + self.bias(t)
         check_potential(self.v)
         self.s_out.send(self.fire(t))
+
+
+class ByStepModel(MembraneModel):
+    """One whose bias may have a part of its own at each step: `bias_by_step`, (T, 1, 1) or (T, C, 1), or empty."""
+
+    def bias(self, t: int) -> np.ndarray:
+        p = self.proc_params
+        bias: np.ndarray = p["bias"]
+        if len(p["bias_by_step"]):
+            bias = (bias.reshape(p["channels"], -1) + p["bias_by_step"][t]).ravel()
+        return bias
 
 
 def check_potential(v: np.ndarray) -> None:

@@ -14,7 +14,7 @@ from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from ganglion.backends.lava.library.model import MembraneModel, StepModel
+from ganglion.backends.lava.library.model import ByStepModel, StepModel
 from ganglion.backends.lava.library.window import Window
 
 
@@ -23,11 +23,22 @@ class IntegrateFire(AbstractProcess):
     themselves: what resets them is the lateral inhibition that arrives at `r_in` one step after a spike.
 
     `r_in` is a port of its own, so that what is in flight at the first step of a window can be dropped there.
-    `bias` is (n,), `threshold` (1, 1) or (C, 1).
+    `bias` is (n,), `threshold` (1, 1) or (C, 1), `bias_by_step` empty, (T, 1, 1) or (T, C, 1).
     """
 
-    def __init__(self, *, name: str, channels: int, bias: np.ndarray, threshold: np.ndarray, window: Window) -> None:
-        super().__init__(name=name, channels=channels, bias=bias, threshold=threshold, window=window)
+    def __init__(
+        self,
+        *,
+        name: str,
+        channels: int,
+        bias: np.ndarray,
+        bias_by_step: np.ndarray,
+        threshold: np.ndarray,
+        window: Window,
+    ) -> None:
+        super().__init__(
+            name=name, channels=channels, bias=bias, bias_by_step=bias_by_step, threshold=threshold, window=window
+        )
         n = len(bias)
         self.a_in = InPort(shape=(n,))
         self.r_in = InPort(shape=(n,))
@@ -41,9 +52,25 @@ class TakeBack(AbstractProcess):
     """
 
     def __init__(
-        self, *, name: str, channels: int, bias: np.ndarray, threshold: np.ndarray, rank: int, window: Window
+        self,
+        *,
+        name: str,
+        channels: int,
+        bias: np.ndarray,
+        bias_by_step: np.ndarray,
+        threshold: np.ndarray,
+        rank: int,
+        window: Window,
     ) -> None:
-        super().__init__(name=name, channels=channels, bias=bias, threshold=threshold, rank=rank, window=window)
+        super().__init__(
+            name=name,
+            channels=channels,
+            bias=bias,
+            bias_by_step=bias_by_step,
+            threshold=threshold,
+            rank=rank,
+            window=window,
+        )
         n = len(bias)
         self.a_in = InPort(shape=(n,))
         self.r_in = InPort(shape=(n,))
@@ -69,7 +96,7 @@ class Collector(AbstractProcess):
 @implements(proc=IntegrateFire, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class IntegrateFireModel(MembraneModel):
+class IntegrateFireModel(ByStepModel):
     """V <- V + input + bias + lateral inhibition; s = V >= threshold."""
 
     r_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
@@ -86,7 +113,7 @@ class IntegrateFireModel(MembraneModel):
 @implements(proc=TakeBack, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class TakeBackModel(MembraneModel):
+class TakeBackModel(ByStepModel):
     """V <- V + input + bias + lateral inhibition; s = V < threshold, where something is left to take back."""
 
     r_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)

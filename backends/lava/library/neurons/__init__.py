@@ -1,4 +1,4 @@
-"""The populations: Group Neuron, max-pool and readout. Global steps count from 0.
+"""The populations: Group Neuron, phase neuron, max-pool and readout. Global steps count from 0.
 
 `low` and `high` bound what a population sends in one step.
 """
@@ -11,6 +11,7 @@ from math import prod
 
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
@@ -19,7 +20,7 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from ganglion.backends.lava.library.arithmetic import WindowMaximum, per_channel, per_neuron
-from ganglion.backends.lava.library.model import V_MAX, MembraneModel, check_potential
+from ganglion.backends.lava.library.model import V_MAX, ByStepModel, MembraneModel, StepModel, check_potential
 from ganglion.backends.lava.library.window import Window
 
 
@@ -63,6 +64,7 @@ class GroupNeuron(AbstractProcess):
         super().__init__(
             name=name,
             shape=shape,
+            channels=shape[0],
             thresholds=table,
             inhibition=per_channel(inhibition, shape[0]),
             negative=takers,
@@ -77,6 +79,49 @@ class GroupNeuron(AbstractProcess):
         self.a_in = InPort(shape=(n,))
         self.s_out = OutPort(shape=(n,))
         self.v = Var(shape=(n,), init=0)
+
+
+class PhaseNeuron(AbstractProcess):
+    """It collects a window of T = `steps` steps from `level` on, and sends one spike in the T steps from the last on.
+
+    At each step of a window it collects, after V <- 0 at its first one: V <- V + input + bias. After its last one
+    U <- V, and then, s = 0..T-1, the first of them in that same step:
+
+        n <- payloads[s] where thresholds[s] <= U, and U < thresholds[s - 1] or s = 0;  0 otherwise
+
+    `thresholds` are falling integers (T,) or (T, C), `payloads` (T,), `bias` is (), (C,) or `shape`, `shape` the
+    population's, channels first. There are no members: it is one neuron in either form.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        shape: tuple[int, ...],
+        thresholds: object,
+        payloads: object,
+        bias: object = 0,
+        level: int,
+        steps: int,
+        samples: int,
+    ) -> None:
+        worth = np.asarray(payloads, np.int32)
+        super().__init__(
+            name=name,
+            shape=shape,
+            thresholds=per_channel(thresholds, shape[0]),
+            payloads=worth,
+            bias=per_neuron(bias, shape),
+            collects=Window(level, steps, samples),
+            window=Window(level + steps - 1, steps, samples),
+            low=0,
+            high=int(worth.max()),
+        )
+        n = prod(shape)
+        self.a_in = InPort(shape=(n,))
+        self.s_out = OutPort(shape=(n,))
+        self.v = Var(shape=(n,), init=0)
+        self.u = Var(shape=(n,), init=0)
 
 
 class MaxPool(AbstractProcess):
@@ -135,15 +180,12 @@ class Readout(AbstractProcess):
 @implements(proc=GroupNeuron, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class GradedModel(MembraneModel):
+class GradedModel(ByStepModel):
     """The whole group in one neuron, which resets at once and sends the count as a graded spike."""
 
     def fire(self, t: int) -> np.ndarray:
         p = self.proc_params
         v = self.v.reshape(p["shape"][0], -1)  # (C, n / C)
-        if len(p["bias_by_step"]):
-            v += p["bias_by_step"][t]
-            check_potential(v)
         count, reset = np.zeros_like(v), np.zeros_like(v)
         for threshold, inhibition in zip(p["thresholds"], p["inhibition"], strict=True):
             fired = v >= threshold
@@ -167,6 +209,41 @@ class GradedModel(MembraneModel):
             v += (taken > j) * excitation
         self.sent += count - taken
         return taken
+
+
+@implements(proc=PhaseNeuron, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PhaseModel(StepModel):
+    """One neuron with two potentials: the one that collects, and the one of the window before, which it compares."""
+
+    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)
+    v: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+    u: np.ndarray = LavaPyType(np.ndarray, np.int32, precision=24)
+
+    def step(self, step: int) -> None:
+        p = self.proc_params
+        arrived = self.a_in.recv().astype(np.int32)
+        t = p["collects"].local(step)
+        if t is not None:
+            if t == 0:
+                self.v[:] = 0
+            self.v += arrived + p["bias"]
+            check_potential(self.v)
+            if t == p["collects"].steps - 1:
+                self.u[:] = self.v
+        s = p["window"].local(step)
+        self.s_out.send(np.zeros(self.u.shape, np.int32) if s is None else self.fire(s))
+
+    def fire(self, s: int) -> np.ndarray:
+        p = self.proc_params
+        u = self.u.reshape(p["shape"][0], -1)
+        fired = u >= p["thresholds"][s]
+        if s:
+            fired &= u < p["thresholds"][s - 1]
+        sent: np.ndarray = (fired * p["payloads"][s]).astype(np.int32)
+        return sent.ravel()
 
 
 @implements(proc=MaxPool, protocol=LoihiProtocol)

@@ -1,0 +1,164 @@
+"""arch.yaml: Loihi 1 as SANA-FE describes a chip, with the energies and times of targets/loihi1.toml.
+
+What that file does not know costs nothing here; so energy and latency are lower bounds, without static power.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+KINDS = ("dense", "sparse", "conv")  # of synapses; each has a dendrite of its own, for SANA-FE's delays lie there
+TARGET = "loihi1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chip:
+    """What a placement must know: members per core, cores per tile, and the width and height of a chip in tiles."""
+
+    compartments: int
+    cores_per_tile: int
+    width: int
+    height: int
+
+
+@lru_cache(maxsize=1)
+def values() -> dict[str, Any]:
+    """Everything that is known of the target."""
+    return tomllib.loads((files("ganglion.targets") / f"{TARGET}.toml").read_text(encoding="utf-8"))
+
+
+def chip() -> Chip:
+    """The target's sizes."""
+    known = values()
+    width, height = known["chip"]["tiles"]
+    return Chip(
+        compartments=known["core"]["compartments"],
+        cores_per_tile=known["chip"]["cores_per_tile"],
+        width=width,
+        height=height,
+    )
+
+
+def tiles_of(cores: int) -> int:
+    """How many tiles have so many cores."""
+    return -(-cores // chip().cores_per_tile)
+
+
+def architecture_text(cores: int) -> str:
+    """arch.yaml with at least `cores` cores, in as many tiles as they need; several chips are one taller mesh."""
+    known, sizes = values(), chip()
+    tiles = tiles_of(cores)
+    per_chip = sizes.width * sizes.height
+    energy, time = known["energy_pJ"]["sanafe"], known["timing"]
+    units = "".join(
+        SYNAPSE.format(kind=kind, energy=pico(energy["synop"][kind]), latency=nano(time["synop_max"])) for kind in KINDS
+    )
+    return TEMPLATE.format(
+        target=TARGET,
+        width=sizes.width,
+        height=sizes.height * -(-tiles // per_chip),
+        sync=barrier(time["barrier_1_to_32_tiles"], per_chip),
+        last_tile=tiles - 1,
+        last_core=sizes.cores_per_tile - 1,
+        compartments=sizes.compartments,
+        hop_ns=pico(energy["hop_ns"]),
+        hop_ew=pico(energy["hop_ew"]),
+        time_ns=nano(time["hop_ns"]),
+        time_ew=nano(time["hop_ew"]),
+        synapses=units,
+        dendrites="".join(DENDRITE.format(kind=kind) for kind in KINDS),
+        access=pico(energy["soma_access"]),
+        update=pico(energy["soma_update"]),
+        spike=pico(energy["spike_out"]),
+        time_access=nano(time["neuron_inactive"]),
+        time_update=nano(round(time["neuron_active"] - time["neuron_inactive"], 6)),
+        message=pico(energy["message_out"]),
+        time_message=nano(time["hop_intra"]),
+    )
+
+
+def barrier(ends: list[float], tiles: int) -> str:
+    """SANA-FE's table of the time all tiles take to agree that a step is over: a straight line between the two
+    published ends, for 1 and for all tiles of a chip."""
+    low, high = ends
+    times = [low + (high - low) * (n - 1) / (tiles - 1) for n in range(1, tiles + 1)]
+    return "{" + ", ".join(f"{n}: {nano(round(t, 3))}" for n, t in enumerate(times, 1)) + "}"
+
+
+def pico(value: float) -> str:
+    """So many pJ, in J."""
+    return f"{value}e-12"
+
+
+def nano(value: float) -> str:
+    """So many ns, in s."""
+    return f"{value}e-9"
+
+
+SYNAPSE = """
+            - name: {kind}
+              attributes: {{model: current_based, energy_process_spike: {energy}, latency_process_spike: {latency}}}"""
+
+DENDRITE = """
+            - name: {kind}_dendrite
+              attributes: {{model: accumulator_with_delay, energy_update: 0.0, latency_update: 0.0}}"""
+
+TEMPLATE = """\
+# Loihi 1, for SANA-FE: J and s. The numbers are those of ganglion's {target}.toml, which names their sources: energies
+# from a regression on Loihi boards (Boyle et al., TCAD 2025), times before silicon (Davies et al., IEEE Micro 2018).
+# Not known, and therefore 0: dendrites, messages in, the time of a spike out. The barrier's time between its two
+# published ends is a straight line. Static power is not in it.
+architecture:
+  name: {target}
+  attributes:
+    topology: mesh
+    width: {width}
+    height: {height}
+    link_buffer_size: 16
+    sync_model: table
+    latency_sync: {sync}
+  tile:
+    - name: tile[0..{last_tile}]
+      attributes:
+        energy_north_hop: {hop_ns}
+        latency_north_hop: {time_ns}
+        energy_south_hop: {hop_ns}
+        latency_south_hop: {time_ns}
+        energy_east_hop: {hop_ew}
+        latency_east_hop: {time_ew}
+        energy_west_hop: {hop_ew}
+        latency_west_hop: {time_ew}
+      core:
+        - name: core[0..{last_core}]
+          attributes:
+            buffer_position: dendrite
+            buffer_inside_unit: true
+            max_neurons_supported: {compartments}
+          axon_in:
+            - name: axon_in
+              attributes: {{energy_message_in: 0.0, latency_message_in: 0.0}}
+          synapse:{synapses}
+          dendrite:{dendrites}
+          soma:
+            - name: member
+              attributes:
+                model: leaky_integrate_fire
+                energy_access_neuron: {access}
+                latency_access_neuron: {time_access}
+                energy_update_neuron: {update}
+                latency_update_neuron: {time_update}
+                energy_spike_out: {spike}
+                latency_spike_out: 0.0
+          axon_out:
+            - name: axon_out
+              attributes: {{energy_message_out: {message}, latency_message_out: {time_message}}}
+"""
