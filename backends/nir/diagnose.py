@@ -16,6 +16,7 @@ from ganglion.ir import (
     LateralInhibition,
     MaxPool,
     Op,
+    PhaseNeuron,
     Projection,
     Range,
     Readout,
@@ -33,6 +34,10 @@ REASONS: dict[type[Op], tuple[str, str]] = {
         "passes on the growth of a maximum; NIR has no such neuron, and integrate-and-fire neurons cannot stand in for "
         "it",
         "use average pools",
+    ),
+    PhaseNeuron: (
+        "collects a window before it sends one spike, worth more the sooner; no NIR neuron does",
+        "compile with another --method, such as gn",
     ),
     **dict.fromkeys((Bias, Sum, Concat, Gather, Reshape), ("is composed into projections first", "compile it first")),
     Range: ("is dropped, or becomes a relay population, first", "compile it first"),

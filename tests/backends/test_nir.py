@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 
 import ganglion
 from ganglion.backends.nir import NirBackend, check, container, emit, forms
+from ganglion.backends.nir.diagnose import REASONS, SUPPORTED
 from ganglion.backends.nir.kernels import kernel_of
 from ganglion.cli import main
 from ganglion.errors import CompileError, GanglionWarning, InputError
-from ganglion.ir import Array, Conv2d, Graph, GroupNeuron, OneToOne, Stage, passes
+from ganglion.ir import OPS, Array, Conv2d, Graph, GroupNeuron, OneToOne, Stage, passes
 from ganglion.ir.file import to_bytes
 from ganglion.ir.nir import digest
 from tests import oracle
@@ -237,6 +238,10 @@ def test_neurons_that_nir_has_not_are_refused(graph: Graph) -> None:
         messages = " ".join(message for name, message in told if name == op.name)
         assert ("take spikes back" in messages) == bool(op.takers)
         assert ("bias of its own at each step" in messages) == (op.bias_by_step is not None)
+
+
+def test_every_op_is_written_or_refused_with_a_reason() -> None:
+    assert not [op for op in OPS if issubclass(op, SUPPORTED) == (op in REASONS)]
 
 
 def test_binary_digits_are_refused() -> None:
