@@ -74,7 +74,7 @@ def dvs_gesture(classes: int = 11) -> nn.Module:
     return nn.Sequential(*layers)
 
 
-MOBILE: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+MOBILE: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {  # how to make it, and the shape of one input
     "mobilenetv2": (mobilenetv2, (3, 32, 32)),
     "pseudo_mobilenet": (pseudo_mobilenet, (3, 32, 32)),
     "dvs_gesture": (dvs_gesture, (1, 32, 32)),

@@ -9,7 +9,6 @@ vgg16_224      the same for 3x224x224, 138 million weights
 lenet          LeCun et al. (1998), with average pools and ReLU
 mlp            two hidden layers
 mlp512         one hidden layer, for 28x28 images
-mobilenetv2, pseudo_mobilenet, dvs_gesture: see mobile_models.py
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import torch
-from mobile_models import MOBILE  # beside this file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -195,7 +193,6 @@ NETWORKS = {
     "resnet34_224": Network(resnet34_224, (3, 224, 224)),
     "vgg16": Network(vgg16, (3, 32, 32)),
     "vgg16_224": Network(partial(vgg16, classes=1000, image=224), (3, 224, 224)),
-    **{name: Network(make, shape) for name, (make, shape) in MOBILE.items()},
 }
 
 
@@ -233,13 +230,13 @@ def randomise(model: nn.Module, images: Tensor, seed: int = 0) -> None:
 
 
 def random_network(
-    name: str, *, levels: int = 4, seed: int = 0, percentile: float = 99.9, max_pool: MaxPool = "average"
+    name: str | Network, *, levels: int = 4, seed: int = 0, percentile: float = 99.9, max_pool: MaxPool = "average"
 ) -> nn.Module:
-    """A network of NETWORKS with random weights and QCFS activations, in eval mode; equal seeds give equal ones.
+    """A network, of NETWORKS where it is named, with random weights and QCFS activations, in eval mode; equal seeds give equal ones.
 
     Max pools become average pools (or stay: "keep"), and the thresholds come from its activations on random images.
     """
-    network = NETWORKS[name]
+    network = NETWORKS[name] if isinstance(name, str) else name
     images = random_images(network.shape, 16, seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
