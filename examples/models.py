@@ -232,8 +232,9 @@ def randomise(model: nn.Module, images: Tensor, seed: int = 0) -> None:
 def random_network(
     name: str | Network, *, levels: int = 4, seed: int = 0, percentile: float = 99.9, max_pool: MaxPool = "average"
 ) -> nn.Module:
-    """A network, of NETWORKS where it is named, with random weights and QCFS activations, in eval mode; equal seeds give equal ones.
+    """A network, of NETWORKS where it is named, with random weights and QCFS activations, in eval mode.
 
+    Equal seeds give equal ones.
     Max pools become average pools (or stay: "keep"), and the thresholds come from its activations on random images.
     """
     network = NETWORKS[name] if isinstance(name, str) else name

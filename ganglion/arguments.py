@@ -108,6 +108,16 @@ def parser() -> argparse.ArgumentParser:
         "--populations", type=_positive, metavar="K", help="only the first K populations, without the readout (sanafe)"
     )
 
+    sub = command("map", "lay a network out on a chip: whether it fits, what binds, what it costs")
+    sub.add_argument("net", metavar="NET.onnx")
+    sub.add_argument("--target", metavar="loihi1|loihi2|FILE.toml", help="(default: what it was compiled for)")
+    sub.add_argument("--form", choices=("cluster", "graded"), help="(default: graded where spikes have a payload)")
+    sub.add_argument("--board", metavar="NAME", help="the board it has to fit (default: the smallest that does)")
+    sub.add_argument("--input", metavar="X.npy", help="samples on which spikes are measured, for traffic and costs")
+    sub.add_argument("--samples", type=_positive, metavar="N", help="only the first N samples")
+    sub.add_argument("--seed", type=int, default=0, help="of the search for places (default: 0)")
+    sub.add_argument("-o", "--output", metavar="NET.onnx", help="write the network with its mapping")
+
     sub = command("compare", "run a model and its network in every engine and compare spike by spike")
     sub.add_argument("model", metavar="MODEL.onnx")
     sub.add_argument("net", metavar="NET.onnx")

@@ -169,6 +169,7 @@ def to_onnx(graph: Graph) -> onnx.ModelProto:
     )
     header = {name: getattr(graph, name) for name in FIELDS}
     header |= {"stage": graph.stage.name.lower(), "notes": list(graph.notes)}
+    header |= {"mapping": graph.mapping} if graph.mapping else {}
     helper.set_model_props(model, {KEY: json.dumps(header)})
     return model
 
@@ -184,6 +185,7 @@ def from_onnx(model: onnx.ModelProto) -> Graph:
         stage=Stage[header["stage"].upper()],
         notes=tuple(header["notes"]),
         **{name: header[name] for name in FIELDS},
+        mapping=header.get("mapping", ""),
     )
 
 

@@ -49,7 +49,8 @@ class Graph:
     `target` names the hardware whose integer formats the network has; `source` is the checksum of its
     model, `recipe` how it was read: dropped nodes, calibration (the front end's own text), `method` by which conversion
     method it spikes (`ganglion.methods`' own text), `tuning` what was optimised after training (`ganglion.tuning`'s own
-    text). `notes` are what the passes want the user to know.
+    text), `mapping` where it lies on a chip (`ganglion.mapping`'s own text). `notes` are what the passes want the user
+    to know.
     """
 
     ops: tuple[Op, ...]
@@ -62,6 +63,7 @@ class Graph:
     recipe: str = ""
     method: str = ""
     tuning: str = ""
+    mapping: str = ""
     notes: tuple[str, ...] = ()
     _index: dict[str, Op] = field(init=False, repr=False)
     _types: dict[str, Type] = field(init=False, repr=False)
@@ -113,8 +115,8 @@ class Graph:
         return self._memo[key]
 
     def rebuild(self, ops: Sequence[Op], **changes: Any) -> Graph:
-        """The same network with other ops; `changes` are other fields of the graph."""
-        return replace(self, ops=tuple(ops), **changes)
+        """The same network with other ops; `changes` are other fields of the graph. Its mapping is of it no more."""
+        return replace(self, ops=tuple(ops), **({"mapping": ""} | changes))
 
     @property
     def input(self) -> Input:

@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 the answer is no (a difference, a node that is not support
 
 networks.py  check, compile, import-nir, inspect, emit, methods, doctor
 runs.py      simulate, compare, sweep, report
+chips.py     map
 console.py   what they share; the options are in ganglion/arguments.py
 """
 
@@ -23,7 +24,7 @@ import ganglion
 from ganglion.arguments import check_outputs, parser
 from ganglion.errors import GanglionError, InternalError
 
-from . import networks, runs
+from . import chips, networks, runs
 from .console import BAD_INPUT, DONE, err
 
 
@@ -66,6 +67,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "inspect": networks.inspect,
     "simulate": runs.simulate,
     "emit": networks.emit,
+    "map": chips.map_,
     "compare": runs.compare,
     "sweep": runs.sweep,
     "report": runs.report,

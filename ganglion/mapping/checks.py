@@ -30,7 +30,7 @@ HELP = {
 }
 
 
-def mapped(cut: Cut, hardware: Hardware, form: str) -> MappedLayer:
+def mapped(cut: Cut, hardware: Hardware, senders: Mapping[str, int]) -> MappedLayer:
     """A population's cut as the result tells it, with the limit that binds and what would help."""
     use = {name: int(values.max()) for name, values in cut.use.items()}
     full = cut.utilisation()
@@ -39,9 +39,9 @@ def mapped(cut: Cut, hardware: Hardware, form: str) -> MappedLayer:
     remedy = ""
     if cut.broken:
         remedy = HELP[name]
-        if cut.layer.members > 1 or form == "cluster":
+        if max(cut.layer.members, *(senders[link.source] for link in cut.layer.incoming)) > 1 and name != "thresholds":
             graded = ", or use the graded form" if hardware.payload_bits else ""
-            remedy = f"halve tau{graded}; {remedy}" if name != "thresholds" else remedy
+            remedy = f"halve tau{graded}; {remedy}"
     return MappedLayer(
         name=cut.layer.name,
         shape=cut.layer.shape,
@@ -126,10 +126,6 @@ def _arithmetic(net: Graph, layer: Layer, hardware: Hardware) -> Iterator[Check]
             detail = f"{largest} takes more than {hardware.threshold_bits} bits"
             remedy = "fewer members, or coarser membrane units"
             yield Check(name="threshold", verdict="fail", where=where, detail=detail, remedy=remedy)
-        if layer.lateral and hardware.subtract_bits is not None:
-            each = lateral_synapses(layer, hardware) // layer.members
-            detail = f"exact with {each} synapse{'s' if each > 1 else ''} of {hardware.subtract_bits} bits each"
-            yield Check(name="soft reset", verdict="pass", where=where, detail=detail)
     if bias_synapses(layer, hardware):
         assert op.bias is not None
         told = hardware.assumptions.get("bias", "a bias this large arrives by synapses of a neuron that always fires")
@@ -153,6 +149,15 @@ def _network(net: Graph, target: Target, layers: Mapping[str, Layer], hardware: 
     detail = f"up to {delay} of {target.max_delay}; every path is balanced"
     yield Check(name="delays", verdict="pass" if fine else "fail", detail=detail, remedy="" if fine else _again(target))
 
+    lateral = [layer for layer in layers.values() if layer.lateral]
+    if lateral and hardware.subtract_bits is not None:
+        most = max(lateral_synapses(layer, hardware) // layer.members for layer in lateral)
+        detail = f"exact, with up to {most} synapses of {hardware.subtract_bits} bits for one value"
+        yield Check(name="soft reset", verdict="pass", detail=detail)
+    elif not hardware.programmable and hardware.per_neuron == 1:
+        yield Check(
+            name="soft reset", verdict="fail", detail="neurons reset to 0", remedy="two compartments per neuron"
+        )
     detail = "V >= theta, as V > theta - 1" if not hardware.programmable else "V >= theta, by the neuron program"
     yield Check(name="comparison", verdict="pass", detail=detail)
     if hardware.programmable:
@@ -187,9 +192,7 @@ def _assumed(net: Graph, layers: Mapping[str, Layer], hardware: Hardware) -> Ite
     }
     for key, applies in needed.items():
         if applies and key in hardware.assumptions:
-            yield Check(
-                name=f"assumption: {key.replace('_', ' ')}", verdict="unknown", detail=hardware.assumptions[key]
-            )
+            yield Check(name=key.replace("_", " "), verdict="unknown", detail=hardware.assumptions[key])
         elif applies and key == "axons":
             yield Check(name="axons", verdict="unknown", detail="their limit per core is not known")
 

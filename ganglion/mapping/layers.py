@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ganglion.errors import InputError
-from ganglion.ir import Graph, GroupNeuron, Input, MaxPool, Membrane, Projection, Stage, dims
+from ganglion.ir import Graph, GroupNeuron, Input, MaxPool, Membrane, Projection, Spikes, Stage, dims
 from ganglion.ir.types import Shape
 from ganglion.targets import Hardware
 
@@ -89,8 +89,8 @@ def layers_of(net: Graph, hardware: Hardware, form: str) -> dict[str, Layer]:
             op=op,
             shape=three(shape),
             members=members,
-            lateral=group and (members > 1 or not hardware.programmable),
-            fires=group or isinstance(op, MaxPool),
+            lateral=group and (members > 1 or hardware.per_neuron > 1),
+            fires=isinstance(net.typeof(op.name), Spikes),
         )
         for name in op.inputs:
             projection = net[name]

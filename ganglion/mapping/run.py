@@ -21,6 +21,7 @@ import numpy as np
 
 from ganglion.errors import InputError
 from ganglion.ir import Array, Graph, Input
+from ganglion.ir.file import load as load_network
 from ganglion.simulator import simulate
 from ganglion.targets import Hardware, Target, load
 
@@ -39,7 +40,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def map_network(
-    net: Graph,
+    net: Graph | str | PathLike[str],
     target: str | PathLike[str] | Target | None = None,
     *,
     form: str | None = None,
@@ -48,7 +49,7 @@ def map_network(
     board: str | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """Cut the populations of the quantised network `net` over the neurocores of a chip and place these.
+    """Cut the populations of a quantised network, or of the one in that file, over a chip's neurocores and place these.
 
     target    "loihi1", "loihi2", or a description of your own; by default the one `net` was compiled for
     form      "cluster" (explicit members) or "graded" (one neuron that sends counts); by default graded where the
@@ -62,6 +63,7 @@ def map_network(
     A network that does not fit is not placed. Raises `InputError` for a target without hardware, an unknown form or
     board, and a network that is not quantised.
     """
+    net = net if isinstance(net, Graph) else load_network(Path(net))
     named = target if target is not None else net.target
     chip = load(named if isinstance(named, (str, Target)) else Path(named))
     hardware = chip.hardware
@@ -77,7 +79,7 @@ def map_network(
     layers = layers_of(net, hardware, form)
     senders = {op.name: 1 for op in net.of(Input)} | {name: layer.members for name, layer in layers.items()}
     cuts = cut_all(layers, hardware, senders, lambda done, total: tell("cutting", done, total))
-    fitted = tuple(mapped(cut, hardware, form) for cut in cuts.values())
+    fitted = tuple(mapped(cut, hardware, senders) for cut in cuts.values())
     checks = checks_of(net, chip, layers, fitted, form)
     rates = None if x is None else measured(net, layers, x, lambda done, total: tell("measuring", done, total))
     cores: list[Core] = []

@@ -101,7 +101,7 @@ def _place_faults(hardware: Hardware, mapping: Mapping) -> Iterator[str]:
     for chip, cores in Counter(p.chip.tolist()).items():
         if cores > hardware.cores:
             yield f"chip {chip} holds {cores} cores of {hardware.cores}"
-    if mapping.board and p.chips > hardware.boards.get(mapping.board, 0):
+    if mapping.fits != "no" and mapping.board and p.chips > hardware.boards.get(mapping.board, 0):
         yield f"{p.chips} chips are more than the board '{mapping.board}' has"
 
 
