@@ -41,7 +41,7 @@ def chip() -> Chip:
     known = values()
     width, height = known["chip"]["tiles"]
     return Chip(
-        compartments=known["core"]["compartments"],
+        compartments=known["core"]["neurons"],
         cores_per_tile=known["chip"]["cores_per_tile"],
         width=width,
         height=height,
@@ -60,13 +60,14 @@ def architecture_text(cores: int) -> str:
     per_chip = sizes.width * sizes.height
     energy, time = known["energy_pJ"]["sanafe"], known["timing"]
     units = "".join(
-        SYNAPSE.format(kind=kind, energy=pico(energy["synop"][kind]), latency=nano(time["synop_max"])) for kind in KINDS
+        SYNAPSE.format(kind=kind, energy=pico(energy["synop_by_lists"][kind]), latency=nano(time["synop"]))
+        for kind in KINDS
     )
     return TEMPLATE.format(
         target=TARGET,
         width=sizes.width,
         height=sizes.height * -(-tiles // per_chip),
-        sync=barrier(time["barrier_1_to_32_tiles"], per_chip),
+        sync=barrier(time["barrier"], per_chip),
         last_tile=tiles - 1,
         last_core=sizes.cores_per_tile - 1,
         compartments=sizes.compartments,
@@ -76,13 +77,13 @@ def architecture_text(cores: int) -> str:
         time_ew=nano(time["hop_ew"]),
         synapses=units,
         dendrites="".join(DENDRITE.format(kind=kind) for kind in KINDS),
-        access=pico(energy["soma_access"]),
-        update=pico(energy["soma_update"]),
-        spike=pico(energy["spike_out"]),
+        access=pico(energy["soma"]["access"]),
+        update=pico(energy["soma"]["update"]),
+        spike=pico(energy["soma"]["spike_out"]),
         time_access=nano(time["neuron_inactive"]),
         time_update=nano(round(time["neuron_active"] - time["neuron_inactive"], 6)),
         message=pico(energy["message_out"]),
-        time_message=nano(time["hop_intra"]),
+        time_message=nano(time["hop_tile"]),
     )
 
 

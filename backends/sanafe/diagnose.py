@@ -20,6 +20,7 @@ from ganglion.ir import (
     Membrane,
     OneToOne,
     Op,
+    PhaseNeuron,
     Projection,
     Range,
     Readout,
@@ -46,6 +47,7 @@ REASONS: dict[type[Op], str] = {
     Reshape: "is composed into projections before quantisation",
     Range: "is dropped, or becomes a relay population, before quantisation",
     Staircase: "becomes a Group Neuron before quantisation",
+    PhaseNeuron: "sends spikes with a payload, one value for each step; SANA-FE's neurons send one spike or none",
     MaxPool: "sends how much a maximum grew, several spikes at once and also negative ones; SANA-FE's neurons send one "
     "spike or none",
     IntegrateFire: "is made when the bundle is written: emit the network before it is expanded",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return digits.train_digits(tmp_path_factory.mktemp("digits"), epochs=3)
 
 
-@pytest.mark.parametrize("name", METHODS)
+def test_phase_coding_is_refused_with_its_reason(trained: Any, tmp_path: Path) -> None:
+    net = ganglion.compile(trained.onnx, steps=4, method="phase")
+    with pytest.raises(ganglion.CompileError, match="collects a whole window before it sends"):
+        ganglion.emit(net, "onnx", tmp_path / "bundle")
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "phase"])
 def test_the_models_equal_the_simulator(trained: Any, name: str) -> None:
     method, x = METHODS[name], np.load(trained.images)
     samples = x[3:40] if method.calibrated else None
