@@ -121,7 +121,7 @@ def membrane_problems(graph: Graph, op: Membrane) -> list[tuple[str, str]]:
     if op.graded_only:
         found.append((f"has no cluster form: {op.graded_only}", "compile with the method gn"))
     if op.bias_by_step is not None:
-        found.append(("has a bias of its own at each step; the bundle's clock gives one for all", "compile with gn"))
+        found.append(("has a bias of its own at each step; SANA-FE's neurons have one for all", "compile with gn"))
     if op.takers:
         found.append(
             (

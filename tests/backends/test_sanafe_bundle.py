@@ -102,8 +102,7 @@ def test_every_problem_is_found_at_once(tmp_path: Path) -> None:
         "/c/MaxPool: max-pool sends how much a maximum grew, several spikes at once and also negative ones; SANA-FE's "
         "neurons send one spike or none",
         "d/full: one-to-one has weights of 34 bits; SANA-FE takes 32",
-        "/d/Relu: group-neuron has no cluster form: 'd' has a bias of its own at each step; only its graded form "
-        "exists",
+        "/d/Relu: group-neuron has a bias of its own at each step; SANA-FE's neurons have one for all",
         "fc/d: dense reaches 'e' 1 steps early, outside its window",
         "out: one-to-one reaches 'logits' 1 steps late, outside its window",
     ]
