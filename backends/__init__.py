@@ -1,6 +1,7 @@
 """Backends: what a compiled network can be written for.
 
 protocol.py       what a backend is
+diagnosis.py      what every backend asks of a network first
 folders.py        a folder that is written whole or not at all
 interpreters.py   finding another Python that has what a bundle needs
 processes.py      running it in a process group of its own, under a time limit

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from ganglion.backends.diagnosis import COMPOSED, end_problems, schedule_problems, stage_problems
 from ganglion.backends.protocol import Diagnostic
-from ganglion.errors import CompileError
 from ganglion.ir import (
-    Bias,
     Cluster,
-    Concat,
     Conv2d,
     Dense,
-    Gather,
     Graph,
     GroupNeuron,
     Input,
@@ -24,14 +21,9 @@ from ganglion.ir import (
     Op,
     PhaseNeuron,
     Projection,
-    Range,
     Readout,
-    Reshape,
     Sparse,
     Spikes,
-    Stage,
-    Staircase,
-    Sum,
     is_integer,
     signed_bits,
 )
@@ -39,13 +31,7 @@ from ganglion.ir import (
 SUPPORTED: tuple[type[Op], ...] = (Input, Conv2d, Dense, OneToOne, Sparse, GroupNeuron, PhaseNeuron, MaxPool, Readout)
 SOURCES = (Input, GroupNeuron, PhaseNeuron, MaxPool)
 REASONS: dict[type[Op], str] = {
-    Bias: "is composed into its population before quantisation",
-    Sum: "is composed into projections before quantisation",
-    Concat: "is composed into projections before quantisation",
-    Gather: "is composed into projections before quantisation",
-    Reshape: "is composed into projections before quantisation",
-    Range: "is dropped, or becomes a relay population, before quantisation",
-    Staircase: "becomes a Group Neuron before quantisation",
+    **COMPOSED,
     IntegrateFire: "is made by the bundle itself when it runs in cluster form: emit the graded form",
     LateralInhibition: "is made by the bundle itself when it runs in cluster form: emit the graded form",
     Cluster: "is made by the bundle itself when it runs in cluster form: emit the graded form",
@@ -55,23 +41,7 @@ PAYLOAD_BITS, POTENTIAL_BITS, SUM_BITS = 24, 24, 32
 
 def check(graph: Graph) -> list[Diagnostic]:
     """Every reason why `graph` cannot be emitted; empty where it can."""
-    found = []
-    if graph.stage is not Stage.QUANTIZED:
-        found.append(
-            Diagnostic(
-                op="",
-                origin=(),
-                message=f"Lava takes a quantized network; this one is {graph.stage.name.lower()}",
-                hint="compile it first" if graph.stage < Stage.QUANTIZED else "emit the network before it is expanded",
-            )
-        )
-    for need in (Input, Readout):
-        try:
-            graph.input if need is Input else graph.readout  # noqa: B018
-        except CompileError as error:
-            found.append(Diagnostic(op="", origin=error.origin, message=error.message))
-    if graph.steps < 1:
-        found.append(Diagnostic(op="", origin=(), message="the network is not scheduled", hint="compile it first"))
+    found = [*stage_problems(graph, "Lava"), *end_problems(graph), *schedule_problems(graph)]
     for op in graph.ops:
         found += [Diagnostic(op=op.name, origin=op.origin, message=f"{op.mnemonic} {m}") for m in problems(graph, op)]
     return found

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ganglion.backends.diagnosis import end_problems, stage_problems
 from ganglion.backends.protocol import Diagnostic
-from ganglion.errors import CompileError
 from ganglion.ir import (
     Bias,
     Cluster,
@@ -21,7 +21,6 @@ from ganglion.ir import (
     Range,
     Readout,
     Reshape,
-    Stage,
     Staircase,
     Sum,
 )
@@ -51,16 +50,7 @@ REASONS: dict[type[Op], tuple[str, str]] = {
 
 def check(graph: Graph) -> list[Diagnostic]:
     """Every reason why `graph` cannot be written; empty where it can."""
-    found = []
-    if graph.stage is not Stage.QUANTIZED:
-        hint = "compile it first" if graph.stage < Stage.QUANTIZED else "emit the network before it is expanded"
-        message = f"NIR takes a quantized network; this one is {graph.stage.name.lower()}"
-        found.append(Diagnostic(op="", origin=(), message=message, hint=hint))
-    for need in (Input, Readout):
-        try:
-            graph.input if need is Input else graph.readout  # noqa: B018
-        except CompileError as error:
-            found.append(Diagnostic(op="", origin=error.origin, message=error.message))
+    found = [*stage_problems(graph, "NIR"), *end_problems(graph)]
     for op in graph.ops:
         found += [
             Diagnostic(op=op.name, origin=op.origin, message=f"{op.mnemonic} {message}", hint=hint)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ganglion.backends.diagnosis import COMPOSED, end_problems, schedule_problems, stage_problems
 from ganglion.backends.protocol import Diagnostic
-from ganglion.errors import CompileError
 from ganglion.ir import (
     Array,
-    Bias,
     Cluster,
-    Concat,
-    Gather,
     Graph,
     GroupNeuron,
     Input,
@@ -22,13 +19,7 @@ from ganglion.ir import (
     Op,
     PhaseNeuron,
     Projection,
-    Range,
-    Readout,
-    Reshape,
     Spikes,
-    Stage,
-    Staircase,
-    Sum,
     is_integer,
     signed_bits,
 )
@@ -42,13 +33,7 @@ SUPPORTED: tuple[type[Op], ...] = (Input, *EMITTERS, *RULES)
 SOURCES = (Input, GroupNeuron, MaxPool)
 EXPANDED = "is a part of a population in cluster form: emit the graded form, which sends the same spikes"
 REASONS: dict[type[Op], str] = {
-    Bias: "is composed into its population before quantisation",
-    Sum: "is composed into projections before quantisation",
-    Concat: "is composed into projections before quantisation",
-    Gather: "is composed into projections before quantisation",
-    Reshape: "is composed into projections before quantisation",
-    Range: "is dropped, or becomes a relay population, before quantisation",
-    Staircase: "becomes a Group Neuron before quantisation",
+    **COMPOSED,
     PhaseNeuron: "collects a whole window before it sends, which the models of a step and a window have no place for",
     IntegrateFire: EXPANDED,
     LateralInhibition: EXPANDED,
@@ -59,23 +44,7 @@ POTENTIAL_BITS, SUM = 31, 1 << 31  # one bit less than int32 has: a search pads 
 
 def check(graph: Graph) -> list[Diagnostic]:
     """Every reason why `graph` cannot be emitted; empty where it can."""
-    found = []
-    if graph.stage is not Stage.QUANTIZED:
-        found.append(
-            Diagnostic(
-                op="",
-                origin=(),
-                message=f"the ONNX backend takes a quantized network; this one is {graph.stage.name.lower()}",
-                hint="compile it first" if graph.stage < Stage.QUANTIZED else "emit the network before it is expanded",
-            )
-        )
-    for need in (Input, Readout):
-        try:
-            graph.input if need is Input else graph.readout  # noqa: B018
-        except CompileError as error:
-            found.append(Diagnostic(op="", origin=error.origin, message=error.message))
-    if graph.steps < 1:
-        found.append(Diagnostic(op="", origin=(), message="the network is not scheduled", hint="compile it first"))
+    found = [*stage_problems(graph, "the ONNX backend"), *end_problems(graph), *schedule_problems(graph)]
     for op in graph.ops:
         found += [Diagnostic(op=op.name, origin=op.origin, message=f"{op.mnemonic} {m}") for m in _problems(graph, op)]
     return found

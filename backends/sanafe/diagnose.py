@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from ganglion.backends.diagnosis import COMPOSED, stage_problems
 from ganglion.backends.protocol import Diagnostic
 from ganglion.errors import CompileError
 from ganglion.ir import (
-    Bias,
     Cluster,
-    Concat,
     Conv2d,
     Dense,
-    Gather,
     Graph,
     GroupNeuron,
     Input,
@@ -22,13 +20,8 @@ from ganglion.ir import (
     Op,
     PhaseNeuron,
     Projection,
-    Range,
     Readout,
-    Reshape,
     Sparse,
-    Stage,
-    Staircase,
-    Sum,
     is_integer,
     signed_bits,
 )
@@ -40,13 +33,7 @@ from .synapses import total
 SUPPORTED: tuple[type[Op], ...] = (Input, Conv2d, Dense, OneToOne, Sparse, GroupNeuron, Readout)
 SOURCES = (Input, GroupNeuron)
 REASONS: dict[type[Op], str] = {
-    Bias: "is composed into its population before quantisation",
-    Sum: "is composed into projections before quantisation",
-    Concat: "is composed into projections before quantisation",
-    Gather: "is composed into projections before quantisation",
-    Reshape: "is composed into projections before quantisation",
-    Range: "is dropped, or becomes a relay population, before quantisation",
-    Staircase: "becomes a Group Neuron before quantisation",
+    **COMPOSED,
     PhaseNeuron: "sends spikes with a payload, one value for each step; SANA-FE's neurons send one spike or none",
     MaxPool: "sends how much a maximum grew, several spikes at once and also negative ones; SANA-FE's neurons send one "
     "spike or none",
@@ -63,10 +50,8 @@ MAX_SYNAPSES = 16_000_000  # each takes about 0.75 KB of memory in SANA-FE
 
 def check(graph: Graph) -> list[Diagnostic]:
     """Every reason why `graph` cannot be emitted; empty where it can. It may be a slice, without a readout."""
-    if graph.stage is not Stage.QUANTIZED:
-        hint = "compile it first" if graph.stage < Stage.QUANTIZED else "emit the network before it is expanded"
-        message = f"SANA-FE takes a quantized network; this one is {graph.stage.name.lower()}"
-        return [Diagnostic(op="", origin=(), message=message, hint=hint)]
+    if stage := stage_problems(graph, "SANA-FE"):
+        return stage
     found = []
     try:
         graph.input  # noqa: B018

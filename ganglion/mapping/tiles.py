@@ -97,8 +97,7 @@ class Judge:
             axons, synapses = axons + 1, synapses + neurons * layer.members * extra
             whole = neurons * layer.members * extra
             if hardware.lists:
-                bits = whole * 8 + -(-whole // hardware.lists.run) * hardware.lists.prefix_bits
-                words += -(-bits // hardware.lists.word_bits)
+                words += list_words(1, whole, 1, 8, hardware)
         found |= {"in-axons": axons, "out-axons": sent, "synapses": synapses}
         found["thresholds"] = self._thresholds(tiling)
         found["synapse formats"] = np.full(tiling.counts, synapse_formats(layer, hardware))
