@@ -66,7 +66,7 @@ def draw(sweep: Sweep, where: str | PathLike[str] | tuple[Axes, Axes]) -> Figure
         figure = Figure(figsize=(9.6, 4.2), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
         _panels(sweep, left, right)
-        figure.suptitle(f"{sweep.model} on {sweep.target}, {sweep.samples:,} samples", fontsize=11, color=INK)
+        figure.suptitle(sweep.heading, fontsize=11, color=INK)
     write_figure(figure, where)
     return figure
 
