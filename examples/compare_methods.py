@@ -36,7 +36,7 @@ COST = 4  # T at which the tables tell what it costs
 CALIBRATION_SEED, CALIBRATION_IMAGES = 3, 500
 WITHIN = 0.01  # one point
 WIDTH = 110  # of a table that is not on a terminal
-TRAINING_FREE = ("gn", "signed-gn", "h-mt", "deng-gu", "dcgs", "snm")  # on a plain ReLU network
+TRAINING_FREE = ("gn", "signed-gn", "h-mt", "deng-gu", "dcgs", "snm", "phase", "ftbc")  # on a plain ReLU network
 
 
 class Case(NamedTuple):
