@@ -148,7 +148,7 @@ def parser() -> argparse.ArgumentParser:
         type=_methods,
         default=("gn",),
         metavar="METHOD,...",
-        help=f"conversion methods: {', '.join(METHODS)}, or: all (default: gn; all that need no --optimize without it)",
+        help=f"conversion methods: {', '.join(METHODS)}, or: all (default: gn; ftbc needs --optimize)",
     )
     _sample_options(sub)
     _compile_options(sub)

@@ -141,8 +141,9 @@ def _looks(rows: Sequence[Row]) -> tuple[dict[tuple[str, Members], dict[str, Any
     """
     from matplotlib import colormaps
 
-    lines = list(dict.fromkeys((row.method, row.members) for row in rows))
-    methods, members = list(dict.fromkeys(m for m, _ in lines)), list(dict.fromkeys(tau for _, tau in lines))
+    lines: list[tuple[str, Members]] = list(dict.fromkeys((row.method, row.members) for row in rows))
+    methods = list(dict.fromkeys(m for m, _ in lines))
+    members: list[Members] = list(dict.fromkeys(tau for _, tau in lines))
     looks: dict[tuple[str, Members], dict[str, Any]] = {}
     for method, tau in lines:
         i, j, name = members.index(tau), methods.index(method), "L" if tau == "levels" else str(tau)
