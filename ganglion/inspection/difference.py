@@ -10,6 +10,7 @@ import numpy as np
 from ganglion.ir import Array, Graph, Op
 from ganglion.ir.text import field_text, op_text
 
+from .chip import mapping_facts
 from .document import plain
 from .facts import array_words, attributes, header, number
 
@@ -93,8 +94,9 @@ class Difference:
 
 
 def difference(a: Graph, b: Graph) -> Difference:
-    """Everything in which two networks differ: the fields of the graph, the ops, and every field of an op."""
-    first, second = header(a), header(b)
+    """Everything in which two networks differ: the fields of the graph, where it lies on a chip, the ops, and every
+    field of an op."""
+    first, second = header(a) | mapping_facts(a), header(b) | mapping_facts(b)
     both = [op.name for op in a.ops if op.name in b]
     changed = {name: tuple(_changes(_fields(a, a[name]), _fields(b, b[name]))) for name in both}
     return Difference(
