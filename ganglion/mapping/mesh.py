@@ -41,7 +41,8 @@ class Mesh:
     chips      in their order; all are `frame` (width, height) large, with letters `text` high
     cores      by population, the upper left corners (n, 2) of its cores
     free       corners (n, 2) of cores that hold nothing
-    links      (n, 4): x0, y0, x1, y1 of every link between neighbouring tiles; those between chips are two halves
+    bare       corners (n, 2) of places in tiles that have no core
+    links      (n, 4): x0, y0, x1, y1 of every link between neighbouring tiles; at the end of a line two halves
     messages   (n,) that take each link in a time-step, both ways together
     busiest    where most messages pass, in words; "" where none does
     """
@@ -53,6 +54,7 @@ class Mesh:
     chips: tuple[Chip, ...]
     cores: dict[str, Array]
     free: Array
+    bare: Array
     links: Array
     messages: Array
     busiest: str
@@ -75,9 +77,10 @@ def mesh_of(mapping: Mapping) -> Mesh:
         tiles = corners[chip] + FRAME + np.stack([x, y], 1) * step
         return np.asarray(tiles + np.stack([slot % side, slot // side], 1))
 
-    all_of_one = [(x, y, k) for x, y in hilbert(columns, rows) for k in range(mapping.per_tile)][: mapping.chip_cores]
+    spots = [(x, y, k) for x, y in hilbert(columns, rows) for k in range(mapping.per_tile)]
+    there, bare = spots[: mapping.chip_cores], [(c, *s) for c in range(chips) for s in spots[mapping.chip_cores :]]
     held = set(zip(*(a.tolist() for a in (place.chip, place.x, place.y, place.slot)), strict=True))
-    free = [(c, *spot) for c in range(chips) for spot in all_of_one if (c, *spot) not in held]
+    free = [(c, *spot) for c in range(chips) for spot in there if (c, *spot) not in held]
     corner = squares(place.chip, place.x, place.y, place.slot)
     names = np.array([core.population for core in mapping.cores])
     links, messages, busiest = _links(mapping, corners, step)
@@ -99,6 +102,7 @@ def mesh_of(mapping: Mapping) -> Mesh:
         ),
         cores={layer.name: corner[names == layer.name] for layer in mapping.layers},
         free=squares(*np.array(free, np.int64).reshape(-1, 4).T),
+        bare=squares(*np.array(bare, np.int64).reshape(-1, 4).T),
         links=links,
         messages=messages,
         busiest=busiest,
@@ -170,9 +174,10 @@ def _links(mapping: Mapping, corners: Array, step: Array) -> tuple[Array, Array,
                     lines.append((right, middle, right + GAP, middle))
                     messages.append(along[y, load])
                 elif load < along.shape[1]:
-                    lines.append((right, middle, right + FRAME + APART / 2, middle))
+                    whole = 2 * FRAME + APART
+                    lines.append((right, middle, right + (whole if (c + 1) % ACROSS else whole / 2), middle))
                     messages.append(along[y, load])
-                if x == 0 and c:
+                if x == 0 and c and c % ACROSS == 0:
                     lines.append((left - FRAME - APART / 2, middle, left, middle))
                     messages.append(along[y, load - 1])
                 if y + 1 < rows:

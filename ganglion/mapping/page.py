@@ -93,16 +93,17 @@ def _mesh(m: Mapping) -> str:
         return (
             "<p>It is not placed, and so has no mesh; the numbers of cores are what the other limits need at least.</p>"
         )
-    busiest = mesh_of(m).busiest
+    mesh = mesh_of(m)
+    bare = "; outlined places have none" if len(mesh.bare) else ""
     what = (
         f"the mean over {words.count(m.samples, 'sample')}"
         if m.samples
         else "as if every member fired at every step, since no spikes were measured"
     )
-    told = f" Busiest: {busiest}." if busiest else ""
+    told = f" Busiest: {mesh.busiest}." if mesh.busiest else ""
     return (
         '<figure class="chip-mesh"><figcaption>The mesh. Small squares are cores in the colours above, grey ones are '
-        "free; tiles of cores are joined by links, drawn the thicker the more messages pass in a time-step, both ways "
+        f"free{bare}; tiles of cores are joined by links, drawn the thicker the more messages pass in a time-step, both ways "
         f"together, along the row first and then the column ({what}).{escape(told)}</figcaption>"
         f'<div class="chip-scroll">{svg(m)}</div></figure>'
     )

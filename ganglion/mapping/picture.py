@@ -36,6 +36,9 @@ def svg(mapping: Mapping, *, alone: bool = False) -> str:
     parts += _links(mesh.links, mesh.messages)
     if len(mesh.free):
         parts.append(f'<path fill="currentColor" fill-opacity="0.1" d="{_squares(mesh.free)}"/>')
+    if len(mesh.bare):
+        look = 'fill="none" stroke="currentColor" stroke-width="0.06" stroke-opacity="0.3"'
+        parts.append(f'<path {look} d="{_squares(mesh.bare)}"/>')
     for layer in mapping.layers:
         title = f"{layer.name}: {layer.cores} {'core' if layer.cores == 1 else 'cores'}"
         title += f" on chip {where[layer.name]}" if mapping.chips > 1 else ""

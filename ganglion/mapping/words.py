@@ -69,7 +69,7 @@ def open_checks(mapping: Mapping) -> list[Check]:
 def costs(mapping: Mapping) -> dict[str, str]:
     """What a sample costs, by name; in the words of `cost.py` what is counted and what is not."""
     c = mapping.costs
-    told = [f"{k.replace('_', ' ')} {v:,}" for k, v in c["counts"].items() if v is not None]
+    told = [f"{k.replace('_', ' ')} {f'{v:,}'.removesuffix('.0')}" for k, v in c["counts"].items() if v is not None]
     measured = f"measured on {count(mapping.samples, 'sample')}"
     found = {
         f"per sample of {count(c['steps'], 'step')}": ", ".join(told),
