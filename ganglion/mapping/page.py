@@ -82,7 +82,7 @@ def _bar(x: MappedLayer, resource: str) -> str:
     kind = "over" if share > 1 else "binds" if resource == x.binding.split(",")[0] else ""
     width = f"{100 * min(share, 1):.1f}"
     return (
-        f'<td class="share {kind}" title="{x.use[resource]:,} of {x.limits[resource]:,}">{said}<svg class="bar" '
+        f'<td class="share {kind}" title="{x.use[resource]:,} of {x.limits[resource]:,}">{said}<svg class="chip-bar" '
         'viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true"><rect class="whole" width="100" height="6"/>'
         f'<rect class="part" width="{width}" height="6"/></svg></td>'
     )
@@ -103,8 +103,8 @@ def _mesh(m: Mapping) -> str:
     told = f" Busiest: {mesh.busiest}." if mesh.busiest else ""
     return (
         '<figure class="chip-mesh"><figcaption>The mesh. Small squares are cores in the colours above, grey ones are '
-        f"free{bare}; tiles of cores are joined by links, drawn the thicker the more messages pass in a time-step, both ways "
-        f"together, along the row first and then the column ({what}).{escape(told)}</figcaption>"
+        f"free{bare}; tiles of cores are joined by links, drawn the thicker the more messages pass in a time-step, "
+        f"both ways together, along the row first and then the column ({what}).{escape(told)}</figcaption>"
         f'<div class="chip-scroll">{svg(m)}</div></figure>'
     )
 

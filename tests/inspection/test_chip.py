@@ -1,4 +1,4 @@
-"""A network's mapping in every format of inspect, and what becomes of one that is spoilt, old, or of another network."""
+"""A network's mapping in every format of inspect; what becomes of one that is spoilt, old, or of another network."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_graphs_have_the_cores_of_every_population() -> None:
     nodes = {line.split('label="')[1].split("\\n")[0]: line for line in dot.splitlines() if "tooltip=" in line}
     assert set(cores) <= set(nodes)
     for name, line in nodes.items():
-        told = f"\\n{words.count(cores[name], 'core')}\"" if name in cores else ""
+        told = f'\\n{words.count(cores[name], "core")}"' if name in cores else ""
         assert told in line
         assert ("core" in line) == (name in cores)
 
@@ -204,7 +204,7 @@ def test_the_command_shows_a_problem_and_succeeds(tmp_path: Path, capsys: pytest
 
 def changes(a: Graph, b: Graph) -> dict[str, str]:
     found = difference(a, b)
-    assert not (found.only_in_a or found.only_in_b or found.changed)
+    assert (found.only_in_a, found.only_in_b, found.changed) == ((), (), {})
     json.dumps(found.as_json())
     return {change.field: str(change) for change in found.header}
 
@@ -234,6 +234,7 @@ def test_places_alone_make_a_difference() -> None:
 
 
 def test_whatever_differs_in_two_texts_is_a_difference() -> None:
-    for field, value in {"notes": ("new",), "mesh": (16, 4), "chip_cores": 64, "seed": 9, "board": "x"}.items():
+    others: dict[str, Any] = {"notes": ("new",), "mesh": (16, 4), "chip_cores": 64, "seed": 9, "board": "x"}
+    for field, value in others.items():
         other = replace(MAPPING, **{field: value})
         assert changes(NETWORK, replace(NETWORK, mapping=other.to_text())) != {}, field

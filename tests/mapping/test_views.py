@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+import ganglion
 from ganglion.ir import Graph
 from ganglion.mapping import Kept, Mapping, map_network, words
 from ganglion.mapping.mesh import ACROSS, chips_of, colours, loads, mesh_of, messages_between_chips
@@ -222,6 +223,9 @@ def test_the_style_sheet_knows_the_classes_of_the_page(many: Mapping) -> None:
     used = {name for names in re.findall(r'class="([^"]+)"', html) for name in names.split()}
     unknown = {name for name in used if f".{name}" not in style()}
     assert unknown == set()
+    for page in ("inspection/page.css", "reports/page/style.css"):  # whose own rules would reach into it
+        others = (Path(ganglion.__file__).parent / page).read_text(encoding="utf-8")
+        assert {name for name in used if re.search(rf"\.{name}\b(?!-)", others)} == set()
     assert "prefers-color-scheme: dark" in style()
 
 

@@ -17,7 +17,6 @@ from ganglion.mapping.page import fragment
 from ganglion.reports.data import as_plain
 from ganglion.reports.page import as_script_data, page
 from ganglion.reports.result import ReportData
-
 from tests.networks import samples
 
 from .helpers import HOSTILE, example_data, renamed, residual_network
