@@ -105,7 +105,7 @@ def _mesh(m: Mapping) -> str:
         '<figure class="chip-mesh"><figcaption>The mesh. Small squares are cores in the colours above, grey ones are '
         f"free{bare}; tiles of cores are joined by links, drawn the thicker the more messages pass in a time-step, "
         f"both ways together, along the row first and then the column ({what}).{escape(told)}</figcaption>"
-        f'<div class="chip-scroll">{svg(m)}</div></figure>'
+        f'<div class="chip-scroll" tabindex="0" role="region" aria-label="The mesh">{svg(m)}</div></figure>'
     )
 
 
