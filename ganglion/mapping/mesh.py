@@ -21,6 +21,7 @@ STROKE = 0.12  # of a chip's frame
 ACROSS = 4  # chips of a line
 TEXT = (0.8, 0.9, 1.1, 1.25)  # height of letters in a line of one chip, of two, ...
 GAP, FRAME = 1.1, 0.8  # between tiles, and around them within a chip
+ROUNDING = 1e-12  # of all messages: so little may be left where sums cancel out
 APART, LABEL, LINE = 3.0, 2.0, 1.2  # between chips, room for a label above and below, and between lines of chips
 
 
@@ -126,7 +127,9 @@ def loads(mapping: Mapping) -> tuple[Array, Array]:
         for end, sign in ((np.minimum, 1), (np.maximum, -1)):  # +m where a way begins, -m where it ends
             np.add.at(along, (y[a], end(x[a], x[b])), sign * r.messages)
             np.add.at(down, (end(y[a], y[b]), x[b]), sign * r.messages)
-    return along.cumsum(1)[:, : many - 1], down.cumsum(0)[: rows - 1]
+    total = sum(float(r.messages.sum()) for r in mapping.routes.values())
+    along, down = along.cumsum(1)[:, : many - 1], down.cumsum(0)[: rows - 1]
+    return np.where(along > ROUNDING * total, along, 0.0), np.where(down > ROUNDING * total, down, 0.0)
 
 
 def messages_between_chips(mapping: Mapping) -> Array:

@@ -72,6 +72,21 @@ def test_links_by_hand(many: Mapping) -> None:
     np.testing.assert_allclose(down, expected[1], atol=1e-9)
 
 
+def test_a_link_that_carries_nothing_has_exactly_none(many: Mapping) -> None:
+    """Sums that cancel out leave no trace, however the messages are rounded."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        routes = {n: replace(r, messages=rng.random(len(r.messages)) / 3) for n, r in many.routes.items()}
+        found = loads(replace(many, routes=routes))
+        for shown, carried in zip(found, loads(many), strict=True):
+            assert (shown >= 0).all()
+            np.testing.assert_array_equal(shown == 0, carried == 0)
+    nothing = {n: replace(r, messages=np.zeros(len(r.messages))) for n, r in many.routes.items()}
+    silent = mesh_of(replace(many, routes=nothing))
+    assert (silent.messages.any(), silent.busiest) == (False, "")
+    assert svg(replace(many, routes=nothing))
+
+
 def test_every_core_has_a_square_of_its_own_within_its_chip(many: Mapping) -> None:
     mesh = mesh_of(many)
     assert {name: len(corners) for name, corners in mesh.cores.items()} == {x.name: x.cores for x in many.layers}
