@@ -46,7 +46,7 @@ def notebook(mapping: Mapping) -> str:
     """Populations, verdict and mesh for a notebook."""
     notes = [f"fits: {mapping.fits}; {words.verdict(mapping)}", *words.helps(mapping)]
     shown = table(words.title(mapping), *words.layers(mapping), text=2, notes=notes)
-    return shown if mapping.placement is None else f"{shown}{svg(mapping)}"
+    return shown if mapping.placement is None else f'{shown}<div class="ganglion">{svg(mapping)}</div>'
 
 
 def _layers(m: Mapping) -> str:
