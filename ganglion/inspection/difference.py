@@ -117,7 +117,10 @@ def _fields(graph: Graph, op: Op) -> dict[str, Any]:
 def _mapping_changes(a: Graph, b: Graph) -> list[Change]:
     if a.mapping == b.mapping:
         return []
-    found = _changes(mapping_facts(a), mapping_facts(b))
+    facts = [mapping_facts(graph) for graph in (a, b)]
+    if min(map(len, facts)) < 2:  # one of them has none, or none that can be read
+        facts = [{k: v for k, v in one.items() if k == "mapping"} for one in facts]
+    found = _changes(*facts)
     digests = [hashlib.sha256(graph.mapping.encode()).hexdigest()[:8] for graph in (a, b)]
     return found or [Change(field="mapping", a=digests[0], b=digests[1])]  # in something that nobody looks at
 

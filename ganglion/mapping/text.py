@@ -79,7 +79,7 @@ def kept_in(net: Graph) -> Kept | None:
     try:
         mapping = from_text(net.mapping)
     except InputError as error:
-        return Kept(problem=str(error))
+        return Kept(problem=f"{error.message}; {AGAIN}")
     if (mapping.fingerprint, mapping.costs["steps"]) != (fingerprint(net), net.steps):
         return Kept(problem=f"the mapping that '{net.name}' keeps is of another network; {AGAIN}")
     return Kept(mapping=mapping)

@@ -219,9 +219,8 @@ def test_two_mappings_of_one_network_are_compared() -> None:
 
 
 def test_a_network_with_and_without_a_mapping() -> None:
-    found = changes(residual(), NETWORK)
-    assert found["mapping"] == "mapping: nothing -> loihi1, cluster form"
-    assert changes(NETWORK, residual())["mapping"] == "mapping: loihi1, cluster form -> nothing"
+    assert changes(residual(), NETWORK) == {"mapping": "mapping: nothing -> loihi1, cluster form"}
+    assert changes(NETWORK, residual()) == {"mapping": "mapping: loihi1, cluster form -> nothing"}
 
 
 def test_places_alone_make_a_difference() -> None:

@@ -146,6 +146,8 @@ def test_a_spoilt_mapping_is_refused(name: str) -> None:
     kept = kept_in(replace(net, mapping=json.dumps(spoilt)))
     assert kept is not None
     assert kept.problem.startswith("the network's mapping is damaged")
+    assert kept.problem.endswith("; map the network again (ganglion map NET.onnx -o NET.onnx)")
+    assert "\n" not in kept.problem
 
 
 TEXT = map_network(networks.mlp(), "loihi2").to_text()
