@@ -20,9 +20,8 @@ import networkx as nx
 import numpy as np
 
 from ganglion.errors import InputError
-from ganglion.ir import Array, Graph, Input
+from ganglion.ir import Array, Graph, Input, fingerprint
 from ganglion.ir.file import load as load_network
-from ganglion.ir.fingerprint import fingerprint
 from ganglion.simulator import simulate
 from ganglion.targets import Hardware, Target, load
 

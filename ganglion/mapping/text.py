@@ -10,8 +10,7 @@ from typing import Any, get_args
 import numpy as np
 
 from ganglion.errors import InputError
-from ganglion.ir import Array, Graph
-from ganglion.ir.fingerprint import fingerprint
+from ganglion.ir import Array, Graph, fingerprint
 
 from .place import Placement
 from .result import Check, Core, MappedLayer, Mapping, Verdict
