@@ -20,7 +20,7 @@ import networkx as nx
 import numpy as np
 
 from ganglion.errors import InputError
-from ganglion.ir import Array, Graph, Input
+from ganglion.ir import Array, Graph, Input, fingerprint
 from ganglion.ir.file import load as load_network
 from ganglion.simulator import simulate
 from ganglion.targets import Hardware, Target, load
@@ -105,6 +105,9 @@ def map_network(
         costs=costs_of(net, hardware, layers, cuts, routes, placement, rates),
         samples=0 if x is None else len(x),
         mesh=hardware.tiles,
+        per_tile=hardware.per_tile,
+        chip_cores=hardware.cores,
+        fingerprint=fingerprint(net),
         board=board or _smallest(hardware, placement.chips if placement else 0),
     )
     if placement is not None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 import ganglion
 from ganglion import InputError, targets
 from ganglion.ir import Dense, Graph
-from ganglion.mapping import Mapping, map_network
+from ganglion.mapping import map_network
 from ganglion.mapping.verify import faults
 from tests import networks as drawn
 from tests.backends import networks
@@ -66,21 +66,6 @@ def test_equal_seeds_give_equal_mappings_and_swaps_shorten_the_way(tmp_path: Pat
     net, path = networks.convolutions(), small_cores(tmp_path)
     first, second = (map_network(net, path, form="cluster", seed=3).to_text() for _ in range(2))
     assert first == second
-
-
-def test_the_networks_file_keeps_its_mapping(tmp_path: Path) -> None:
-    net = networks.residual()
-    mapping = map_network(net, "loihi2")
-    ganglion.save(replace(net, mapping=mapping.to_text()), tmp_path / "net.onnx")
-    loaded = ganglion.load(tmp_path / "net.onnx")
-    assert Mapping.from_text(loaded.mapping).to_text() == mapping.to_text()
-    assert ganglion.expand_clusters(loaded).mapping == ""  # it is of that network no more
-
-
-@pytest.mark.parametrize("text", ["", "{}", '{"mapping": 99}', "[]"])
-def test_a_damaged_mapping_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="damaged"):
-        Mapping.from_text(text)
 
 
 def test_costs_count_what_was_measured() -> None:
