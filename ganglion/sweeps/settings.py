@@ -129,7 +129,8 @@ class Networks:
         optimiser: Optimiser | None = None,
     ) -> None:
         self.model, self.options, self.target = model, options, target
-        self.calibration_method, self.optimiser = calibration_method, optimiser
+        self.calibration_method = calibration_method
+        self.optimiser = optimiser
         self._composed: tuple[Any, Graph] | None = None  # with what it depends on
 
     def options_of(self, setting: Setting) -> Options:
