@@ -9,7 +9,7 @@ import numpy as np
 
 from ganglion.ir import Array, Sparse
 
-from .layers import Extent, Layer, Link, membrane_extent, three
+from .layers import Layer, Link
 from .reach import pairs, uses
 from .tiles import Tiling
 
@@ -58,16 +58,10 @@ def routes_of(link: Link, source: Layer, target: Layer, cuts: Mapping[str, Tilin
 
 def _axis_routes(link: Link, target: Layer, axis: int, one: Tiling, two: Tiling) -> tuple[Array, Array, Array]:
     """Along one axis: (sending tile, receiving tile, which places of the source: (pairs, places)) of all pairs."""
-    shape, membranes = three(link.shape), three(link.projection.out_shape(link.shape))
-    tile = np.arange(shape[axis]) // one.extents[axis]
-    found: list[tuple[int, int, Array]] = []
-    for number, extent in enumerate(two.along(axis)):
-        behind: Extent = membrane_extent(target.op, axis, extent, membranes[axis])
-        reached = uses(link.projection, link.shape, axis, behind) > 0
-        for sender in np.unique(tile[reached]):
-            found.append((int(sender), number, reached & (tile == sender)))
-    senders, receivers, places = zip(*found, strict=True) if found else ((), (), ())
-    return np.array(senders, int), np.array(receivers, int), np.array(places, float).reshape(len(found), -1)
+    reached = uses(link.projection, link.shape, axis, *target.behind(axis, *two.edges(axis))) > 0
+    receivers, senders = np.nonzero(np.add.reduceat(reached, one.edges(axis)[0], axis=1, dtype=np.int64))
+    tile = np.arange(reached.shape[1]) // one.extents[axis]
+    return senders, receivers, (reached[receivers] & (tile == senders[:, None])).astype(np.float64)
 
 
 def _sparse_routes(projection: Sparse, one: Tiling, two: Tiling, rate: Array) -> Routes:

@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
 
-import networkx as nx
 import numpy as np
 
 from ganglion.errors import InputError
@@ -28,7 +27,7 @@ from ganglion.targets import Hardware, Target, load
 from .checks import checks_of, mapped
 from .cost import costs_of
 from .layers import Layer, layers_of, three
-from .place import Placement, place
+from .place import Placement, Traffic, place
 from .result import Check, Core
 from .result import Mapping as Result
 from .routes import Routes, routes_of
@@ -146,15 +145,14 @@ def all_routes(
     return found
 
 
-def traffic(cores: int, routes: Mapping[str, Routes]) -> nx.DiGraph[int]:
+def traffic(cores: int, routes: Mapping[str, Routes]) -> Traffic:
     """Who sends how many messages per time-step to whom."""
-    graph: nx.DiGraph[int] = nx.DiGraph()
-    graph.add_nodes_from(range(cores))
-    for r in routes.values():
-        for a, b, m in zip(r.sources.tolist(), r.targets.tolist(), r.messages.tolist(), strict=True):
-            before = graph.edges[a, b]["weight"] if graph.has_edge(a, b) else 0.0
-            graph.add_edge(a, b, weight=before + m)
-    return graph
+    ways = [*routes.values()]
+    pair = np.concatenate([np.zeros(0, np.int64), *(r.sources * cores + r.targets for r in ways)])
+    found, place = np.unique(pair, return_inverse=True)
+    messages = np.concatenate([np.zeros(0), *(r.messages for r in ways)])
+    weights = np.bincount(place.ravel(), weights=messages, minlength=len(found))
+    return Traffic(cores=cores, sources=found // cores, targets=found % cores, messages=weights)
 
 
 def measured(

@@ -15,7 +15,7 @@ from ganglion.errors import InputError, InternalError
 from ganglion.ir import Array, Conv2d, Dense, Graph, MaxPool, OneToOne, Projection, Sparse
 from ganglion.targets import Hardware, Target
 
-from .layers import Layer, Link, layers_of, membrane_extent, three
+from .layers import Layer, Link, layers_of, three
 from .result import Core, Mapping
 from .tiles import bias_synapses, lateral_synapses
 
@@ -177,17 +177,15 @@ def _needs(layer: Layer, cores: tuple[Core, ...]) -> list[Array]:
     """
     if not isinstance(layer.op, MaxPool):
         return [_owners(layer, cores)]
-    link = layer.incoming[0]
-    shape = three(link.projection.out_shape(link.shape))
     maps: list[Array] = []
     for i, core in enumerate(cores):
         if core.population != layer.name:
             continue
-        extents = [membrane_extent(layer.op, axis, core.box[axis], shape[axis]) for axis in (0, 1, 2)]
-        box = tuple(slice(first, last) for first, last in extents)
+        edges = [layer.behind(axis, *(np.array([edge]) for edge in core.box[axis])) for axis in (0, 1, 2)]
+        box = tuple(slice(int(first[0]), int(beyond[0])) for first, beyond in edges)
         free = next((m for m in maps if (m[box] < 0).all()), None)
         if free is None:
-            free = np.full(shape, -1, np.int64)
+            free = np.full(layer.membranes, -1, np.int64)
             maps.append(free)
         free[box] = i
     return maps
@@ -206,8 +204,17 @@ def _pairs(link: Link, needs: list[Array], cores: int) -> tuple[Array, Array]:
     pieces = [piece for need in needs for piece in _connected(link.projection, three(link.shape), need, cores)]
     flat = np.concatenate([key.ravel() for key, _ in pieces])
     many = np.concatenate([np.broadcast_to(count, key.shape).ravel() for key, count in pieces])
-    found, inverse = np.unique(flat[many > 0], return_inverse=True)
-    return found, np.bincount(inverse.ravel(), weights=many[many > 0], minlength=len(found)).astype(np.int64)
+    return _merged(flat[many > 0], many[many > 0])
+
+
+def _merged(keys: Array, many: Array) -> tuple[Array, Array]:
+    """Every key once, in order, and how many all of its places add up to."""
+    if (keys[1:] > keys[:-1]).all():
+        return keys, many
+    order = np.argsort(keys, kind="stable")
+    keys, many = keys[order], many[order]
+    begin = np.flatnonzero(np.diff(keys, prepend=keys[0] - 1))
+    return keys[begin], np.add.reduceat(many, begin)
 
 
 def _connected(
@@ -234,24 +241,41 @@ def _connected(
         yield neuron[take] * cores + core, (core >= 0).astype(np.int64)
         return
     each = len(projection.weight) // projection.groups
-    inputs, height, width = projection.weight.shape[1:]
+    inputs = projection.weight.shape[1]
+    known: dict[bytes, tuple[Array, Array]] = {}  # groups on the same cores are connected alike
     for group in range(projection.groups):
         first = projection.offset + group * each
-        maps, count = np.unique(need[first : first + each], axis=0, return_counts=True)  # of all its channels
-        seen = neuron[take[group * inputs : (group + 1) * inputs]]
-        for a in range(height):
-            for b in range(width):
-                (to_h, from_h), (to_w, from_w) = (
-                    _taken(
-                        maps.shape[1 + i],
-                        shape[1 + i],
-                        projection.strides[i],
-                        projection.pads[i],
-                        tap * projection.dilations[i],
-                        projection.upsample[i],
-                    )
-                    for i, tap in enumerate((a, b))
-                )
-                core = maps[:, to_h[:, None], to_w][:, None]  # (maps, 1, H, W)
-                source = seen[:, from_h[:, None], from_w]  # (channels, H, W)
-                yield source * cores + core, np.where(core >= 0, count[:, None, None, None], 0)
+        receiving = need[first : first + each]
+        if receiving.tobytes() not in known:
+            maps, count = np.unique(receiving, axis=0, return_counts=True)  # of all its channels
+            known[receiving.tobytes()] = _kernel_places(projection, maps, count, shape, cores)
+        places, there = known[receiving.tobytes()]
+        seen = neuron[take[group * inputs : (group + 1) * inputs]].reshape(inputs, -1)  # all connected alike
+        yield seen[:, places // cores] * cores + places % cores, there
+
+
+def _kernel_places(
+    projection: Conv2d, maps: Array, count: Array, shape: tuple[int, int, int], cores: int
+) -> tuple[Array, Array]:
+    """(place of the source, row after row, * cores + core that it reaches, synapses there) of one of the channels that
+    are read; `maps` (n, H, W) are the cores of the channels that receive, `count` (n,) how many have each map.
+    """
+    keys, many = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    place = np.arange(shape[1] * shape[2]).reshape(shape[1:])
+    for a, b in np.ndindex(projection.weight.shape[2:]):
+        (to_h, from_h), (to_w, from_w) = (
+            _taken(
+                maps.shape[1 + i],
+                shape[1 + i],
+                projection.strides[i],
+                projection.pads[i],
+                tap * projection.dilations[i],
+                projection.upsample[i],
+            )
+            for i, tap in enumerate((a, b))
+        )
+        core = maps[:, to_h[:, None], to_w]  # (maps, H, W)
+        held = core >= 0
+        keys.append((place[from_h[:, None], from_w] * cores + core)[held])
+        many.append(np.broadcast_to(count[:, None, None], core.shape)[held])
+    return _merged(np.concatenate(keys), np.concatenate(many))
