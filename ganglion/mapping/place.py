@@ -51,15 +51,16 @@ class Traffic:
 class Search:
     """Cores on spots, and what a swap of two of them would gain.
 
-    x, y           column and row of every spot, as if all chips were one mesh
+    spots          column and row of every spot, as if all chips were one mesh: (2, spots)
     at, holds      the spot of every core; the core of every spot, -1 for none
+    places         column and row of every core: (2, cores)
     begin, others, weights   core c talks to others[begin[c] : begin[c + 1]], messages per time-step both ways
     """
 
-    x: Array
-    y: Array
+    spots: Array
     at: Array
     holds: Array
+    places: Array
     begin: Array
     others: Array
     weights: Array
@@ -67,14 +68,13 @@ class Search:
     def gain(self, core: int, spot: int, swapped: int) -> float:
         """By how much the way of all messages of `core` shortens at `spot`, without those to `swapped`, which changes
         places with it."""
-        mine, near = self.at[core], slice(self.begin[core], self.begin[core + 1])
+        near = slice(self.begin[core], self.begin[core + 1])
         others = self.others[near]
-        there = self.at[others]
-        x, y = self.x[there], self.y[there]
-        shorter = np.abs(x - self.x[mine]) + np.abs(y - self.y[mine])
-        shorter -= np.abs(x - self.x[spot]) + np.abs(y - self.y[spot])
-        shorter[others == swapped] = 0
-        return float(shorter @ self.weights[near])
+        there = self.places.take(others, axis=1)
+        here, goal = self.places[:, core, None], self.spots[:, spot, None]
+        shorter = np.abs(there - here) - np.abs(there - goal)
+        shorter[:, others == swapped] = 0
+        return float((shorter @ self.weights[near]).sum())
 
     def try_swap(self, core: int, spot: int) -> None:
         """Move `core` to `spot`, and whatever is there to where `core` is, if that shortens the way."""
@@ -86,20 +86,23 @@ class Search:
             gain += self.gain(other, mine, core)
         if gain > LEAST_GAIN:
             self.at[core], self.holds[spot], self.holds[mine] = spot, core, other
+            self.places[:, core] = self.spots[:, spot]
             if other >= 0:
                 self.at[other] = mine
+                self.places[:, other] = self.spots[:, mine]
 
 
 def place(traffic: Traffic, hardware: Hardware, seed: int = 0) -> Placement:
     """A place for each core; they are numbered in the order of the populations. Equal seeds give equal places."""
     cores = traffic.cores
     spots = slots(hardware, -(-cores // hardware.cores))
+    mesh = np.array([spots[:, 0] * hardware.tiles[0] + spots[:, 1], spots[:, 2]], np.float64)
     begin, others, weights = _neighbours(traffic)
     search = Search(
-        x=(spots[:, 0] * hardware.tiles[0] + spots[:, 1]).astype(np.float64),
-        y=spots[:, 2].astype(np.float64),
+        spots=mesh,
         at=np.arange(cores),
         holds=np.where(np.arange(len(spots)) < cores, np.arange(len(spots)), -1),
+        places=mesh[:, :cores].copy(),
         begin=begin,
         others=others,
         weights=weights,

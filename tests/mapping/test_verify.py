@@ -27,6 +27,9 @@ def mapped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Graph, Target, Map
     return net, chip, map_network(net, chip, form="cluster")
 
 
+ROUTE = ("sources", "targets", "neurons", "messages")
+
+
 def with_core(mapping: Mapping, index: int, **changes: object) -> Mapping:
     core: Core = replace(mapping.cores[index], **changes)  # type: ignore[arg-type]
     return replace(mapping, cores=(*mapping.cores[:index], core, *mapping.cores[index + 1 :]))
@@ -61,11 +64,19 @@ def first(mapping: Mapping) -> Routes:
 
 
 def fewer(routes: Routes) -> Routes:
-    return replace(routes, sources=routes.sources[1:], targets=routes.targets[1:])
+    return replace(routes, **{k: getattr(routes, k)[1:] for k in ROUTE})
 
 
 def astray(routes: Routes) -> Routes:
     return replace(routes, targets=np.concatenate([[0], routes.targets[1:]]))
+
+
+def doubled(routes: Routes) -> Routes:
+    return replace(routes, **{k: np.append(getattr(routes, k), getattr(routes, k)[0]) for k in ROUTE})
+
+
+def miscounted(routes: Routes) -> Routes:
+    return replace(routes, neurons=routes.neurons + 1)
 
 
 def wider(mapping: Mapping) -> Mapping:
@@ -89,6 +100,8 @@ SPOILED: dict[str, tuple[Callable[[Mapping], Mapping], str]] = {
     "a core has no place": (lambda m: replace(m, placement=None), "not every core has a place"),
     "a spike has no route": (lambda m: with_routes(m, fewer), "has no route"),
     "a route leads astray": (lambda m: with_routes(m, astray), "route that nothing needs"),
+    "a spike has two routes": (lambda m: with_routes(m, doubled), "has two routes"),
+    "a route's neurons are counted wrongly": (lambda m: with_routes(m, miscounted), "counts the neurons"),
     "a projection has no routes": (lambda m: replace(m, routes=dict(list(m.routes.items())[1:])), "has no route"),
     "routes of nothing": (lambda m: replace(m, routes=m.routes | {"x": first(m)}), "routes of 'x'"),
     "synapses are missing": (lambda m: with_use(m, "synapses", -1), "synapses, not"),
