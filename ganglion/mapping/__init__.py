@@ -5,6 +5,7 @@ layers.py   the populations as a mapper sees them
 reach.py    which neurons of a source a projection brings to some of its targets
 tiles.py    rectangular tilings, and what each tile takes of a core
 search.py   the best tiling of every population
+observe.py  what samples do to the network: messages, the largest sums and potentials
 checks.py   every condition with its verdict, and what is assumed
 routes.py   which cores send to which
 place.py    cores on chips and mesh

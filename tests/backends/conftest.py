@@ -26,7 +26,7 @@ def lava_python() -> Path:
 
 @pytest.fixture(scope="session")
 def sanafe_python() -> Path:
-    """An interpreter with SANA-FE. Without one the test is skipped, on CI as well: not every Python has a wheel of it."""
+    """An interpreter with SANA-FE. Without one the test is skipped, on CI too: not every Python has a wheel."""
     try:
         return sanafe.find_python().path
     except EngineError as error:
