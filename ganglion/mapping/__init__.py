@@ -10,6 +10,8 @@ checks.py   every condition with its verdict, and what is assumed
 routes.py   which cores send to which
 place.py    cores on chips and mesh
 verify.py   a mapping judged by other code: everything placed once, every spike has a route, no limit exceeded
+walk.py     the verifier's walk over all synapses
+recount.py  what every core takes, counted anew
 cost.py     counts, energy bands, bounds of time
 result.py   what a mapping is, and its text in the network's file
 """

@@ -18,7 +18,7 @@ from .layers import Layer
 from .observe import Observed
 from .result import Check, MappedLayer, Verdict
 from .search import Cut, slots
-from .tiles import bias_synapses, lateral_synapses
+from .tiles import bias_synapses, largest, lateral_synapses
 
 HELP = {
     "neurons": "take fewer members, or fewer channels",
@@ -120,9 +120,9 @@ def _arithmetic(net: Graph, layer: Layer, hardware: Hardware) -> Iterator[Check]
             detail = f"counts of {value.low}..{value.high} take {bits} bits of {hardware.payload_bits}"
             yield Check(name="payload", verdict="fail", where=where, detail=detail, remedy="use the cluster form")
     if isinstance(op, GroupNeuron):
-        largest = int(np.abs(op.thresholds).max())
-        if hardware.threshold_bits is not None and largest >= 2**hardware.threshold_bits:
-            detail = f"{largest} takes more than {hardware.threshold_bits} bits"
+        highest = largest(op.thresholds)
+        if hardware.threshold_bits is not None and highest >= 2**hardware.threshold_bits:
+            detail = f"{highest} takes more than {hardware.threshold_bits} bits"
             remedy = "fewer members, or coarser membrane units"
             yield Check(name="threshold", verdict="fail", where=where, detail=detail, remedy=remedy)
     if bias_synapses(layer, hardware):
@@ -198,10 +198,16 @@ def _registers(net: Graph, layers: Mapping[str, Layer], hardware: Hardware, seen
 def _network(net: Graph, target: Target, layers: Mapping[str, Layer], hardware: Hardware) -> Iterator[Check]:
     """What concerns the network as a whole."""
     projections = net.of(Projection)
-    weight = max((int(np.abs(p.weight).max(initial=0)) for p in projections), default=0)
+    weight = max((largest(p.weight) for p in projections), default=0)
     exponent = max((p.exponent for p in projections), default=0)
-    fine = weight <= target.max_weight and exponent <= target.max_exponent
-    detail = f"|weight| up to {weight} of {target.max_weight}, exponents up to {exponent} of {target.max_exponent}"
+    bits = max(
+        (signed_bits(int(p.weight.min(initial=0)), int(p.weight.max(initial=0))) for p in projections), default=1
+    )
+    fine = bits <= target.weight_bits and exponent <= target.max_exponent
+    detail = (
+        f"|weight| up to {weight}, {bits} bits of {target.weight_bits}; exponents up to {exponent} of "
+        f"{target.max_exponent}"
+    )
     yield Check(
         name="weights", verdict="pass" if fine else "fail", detail=detail, remedy="" if fine else _again(target)
     )

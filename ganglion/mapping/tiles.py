@@ -257,8 +257,13 @@ def list_words(rows: Array | int, columns: Array | int, each: Array | int, bits:
 def weight_bits(weight: Array, hardware: Hardware) -> int:
     """The least width that exists for these integer weights, sign included."""
     assert hardware.lists is not None
-    needed = max(int(np.abs(weight).max(initial=0)).bit_length() + 1, 1)
+    needed = largest(weight).bit_length() + 1
     return next((b for b in hardware.lists.bits if b >= needed), hardware.lists.bits[-1])
+
+
+def largest(values: Array) -> int:
+    """The largest |value|, of the most negative one of its type as well."""
+    return max(int(values.max(initial=0)), -int(values.min(initial=0)))
 
 
 def lateral_synapses(layer: Layer, hardware: Hardware) -> int:

@@ -1,7 +1,8 @@
 """A mapping judged by other code than made it: synapse by synapse, from the network alone.
 
 Where the mapper reasons with intervals along axes, this walks over the kernels' places and looks up which core holds
-either end. It shares with the mapper only the list of populations and the sizes of the chip's tables.
+either end (walk.py), and counts anew what that takes of every core (recount.py). It shares with the mapper only the
+list of populations, and how many synapses lateral inhibition and a bias take.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from ganglion.errors import InputError, InternalError
-from ganglion.ir import Array, Conv2d, Dense, Graph, MaxPool, OneToOne, Projection, Sparse
+from ganglion.ir import Array, Graph, MaxPool
 from ganglion.targets import Hardware, Target
 
-from .layers import Layer, Link, layers_of, three
-from .result import Core, Mapping
-from .tiles import bias_synapses, lateral_synapses
+from .layers import Layer, Link, layers_of
+from .recount import Recount
+from .result import Mapping
+from .walk import needs_of, owners, reaches
 
 SHOWN = 20
 
@@ -43,9 +45,9 @@ def faults(net: Graph, target: Target, mapping: Mapping) -> list[str]:
     found = list(_population_faults(layers, mapping))
     if found:
         return found  # nothing else can be judged
-    owners = {name: _owners(layer, mapping.cores) for name, layer in layers.items()}
+    owner = {name: owners(layer, mapping.cores) for name, layer in layers.items()}
     found += _place_faults(hardware, mapping)
-    found += _wiring_faults(layers, hardware, mapping, owners)
+    found += _wiring_faults(layers, hardware, mapping, owner)
     found += _limit_faults(mapping)
     return found
 
@@ -70,15 +72,6 @@ def _population_faults(layers: dict[str, Layer], mapping: Mapping) -> Iterator[s
             if times.any():
                 where = tuple(int(i) for i in np.argwhere(times)[0])
                 yield f"{int(times.sum())} neurons of '{name}' are {word}, the first at {where}"
-
-
-def _owners(layer: Layer, cores: tuple[Core, ...]) -> Array:
-    """The core of every neuron, (C, H, W)."""
-    owner = np.full(layer.shape, -1, np.int64)
-    for i, core in enumerate(cores):
-        if core.population == layer.name:
-            owner[tuple(slice(a, b) for a, b in core.box)] = i
-    return owner
 
 
 def _place_faults(hardware: Hardware, mapping: Mapping) -> Iterator[str]:
@@ -106,49 +99,33 @@ def _place_faults(hardware: Hardware, mapping: Mapping) -> Iterator[str]:
 
 
 def _wiring_faults(
-    layers: dict[str, Layer], hardware: Hardware, mapping: Mapping, owners: dict[str, Array]
+    layers: dict[str, Layer], hardware: Hardware, mapping: Mapping, owner: dict[str, Array]
 ) -> Iterator[str]:
     """Every synapse is on one core, every spike that needs it has a route there, and what cores say they hold is so."""
     cores = mapping.cores
-    use = {k: np.zeros(len(cores), np.int64) for k in ("neurons", "in-axons", "out-axons", "synapses")}
+    count = Recount(hardware, cores)
     for layer in layers.values():
-        needs, whole, held = _needs(layer, cores), 0, 0
+        needs, whole, held = needs_of(layer, cores), 0, 0
         for link in layer.incoming:
-            keys, times = _pairs(link, needs, len(cores))
-            neuron, core = np.divmod(keys, len(cores))
-            held += int(times.sum())
+            found = reaches(link, needs, len(cores))
+            held += int(found.synapses.sum())
             whole += int(np.broadcast_to(link.projection.fan_out(link.shape), link.shape).sum())
+            members = layers[link.source].members if link.source in layers else 1
             if link.entry:
-                members = layers[link.source].members if link.source in layers else 1
-                np.add.at(use["in-axons"], core, members)
-                np.add.at(use["synapses"], core, times * layer.members)
+                count.add_link(link, layer, needs, found, members)
             if link.source in layers:
-                sender = owners[link.source].ravel()[neuron]
-                np.add.at(use["out-axons"], sender, layers[link.source].members)
-                yield from _route_faults(link, mapping, sender, core)
+                sender = owner[link.source].ravel()[found.neuron]
+                count.add_senders(sender, members)
+                yield from _route_faults(link, mapping, sender, found.core)
         if held != whole and not isinstance(layer.op, MaxPool):  # whose cores share membranes, and so synapses
             yield f"'{layer.name}' has {whole} synapses, of which {held} are on its cores"
-        _add_own(layer, hardware, needs, use)
+        count.add_own(layer, needs)
     for name in mapping.routes.keys() - {link.name for x in layers.values() for link in x.incoming}:
         yield f"there are routes of '{name}', which the network does not have"
-    for name, expected in use.items():
+    for name, expected in count.total().items():
         for i in np.flatnonzero(expected != np.array([core.use.get(name, -1) for core in cores])):
             core_ = cores[i]
             yield f"core {i} ('{core_.population}') holds {expected[i]} {name}, not {core_.use.get(name)}"
-
-
-def _add_own(layer: Layer, hardware: Hardware, needs: list[Array], use: dict[str, Array]) -> None:
-    """What a population has beside its projections: membranes, lateral inhibition, a neuron for its bias."""
-    held = sum(np.bincount(need[need >= 0].ravel(), minlength=len(use["neurons"])) for need in needs)
-    use["neurons"] += held * layer.members * hardware.per_neuron
-    if layer.lateral:
-        use["in-axons"] += held * layer.members
-        use["out-axons"] += held * layer.members
-        use["synapses"] += held * layer.members * lateral_synapses(layer, hardware)
-    if extra := bias_synapses(layer, hardware):
-        use["neurons"] += held > 0
-        use["in-axons"] += held > 0
-        use["synapses"] += held * layer.members * extra
 
 
 def _route_faults(link: Link, mapping: Mapping, sender: Array, core: Array) -> Iterator[str]:
@@ -190,113 +167,3 @@ def _limit_faults(mapping: Mapping) -> Iterator[str]:
         for name, limit in limits[core.population].items():
             if core.use.get(name, 0) > limit:
                 yield f"core {i} ('{core.population}') takes {core.use[name]} of {limit} {name}"
-
-
-def _needs(layer: Layer, cores: tuple[Core, ...]) -> list[Array]:
-    """The core of every membrane, -1 for none; more than one map where cores share membranes, as those of a max-pool do
-    at the borders of their windows: in each map a membrane has one core at most.
-    """
-    if not isinstance(layer.op, MaxPool):
-        return [_owners(layer, cores)]
-    maps: list[Array] = []
-    for i, core in enumerate(cores):
-        if core.population != layer.name:
-            continue
-        edges = [layer.behind(axis, *(np.array([edge]) for edge in core.box[axis])) for axis in (0, 1, 2)]
-        box = tuple(slice(int(first[0]), int(beyond[0])) for first, beyond in edges)
-        free = next((m for m in maps if (m[box] < 0).all()), None)
-        if free is None:
-            free = np.full(layer.membranes, -1, np.int64)
-            maps.append(free)
-        free[box] = i
-    return maps
-
-
-def _taken(results: int, size: int, stride: int, pad: int, offset: int, upsample: int) -> tuple[Array, Array]:
-    """(place of the result, place of the source) that one kernel place connects along an axis."""
-    result = np.arange(results)
-    source = result * stride - pad + offset
-    inside = (source % upsample == 0) & (source >= 0) & (source // upsample < size)
-    return result[inside], source[inside] // upsample
-
-
-def _pairs(link: Link, needs: list[Array], cores: int) -> tuple[Array, Array]:
-    """(source neuron * cores + core that it reaches, synapses there) of one projection, each pair once."""
-    pieces = [piece for need in needs for piece in _connected(link.projection, three(link.shape), need, cores)]
-    flat = np.concatenate([key.ravel() for key, _ in pieces])
-    many = np.concatenate([np.broadcast_to(count, key.shape).ravel() for key, count in pieces])
-    return _merged(flat[many > 0], many[many > 0])
-
-
-def _merged(keys: Array, many: Array) -> tuple[Array, Array]:
-    """Every key once, in order, and how many all of its places add up to."""
-    if (keys[1:] > keys[:-1]).all():
-        return keys, many
-    order = np.argsort(keys, kind="stable")
-    keys, many = keys[order], many[order]
-    begin = np.flatnonzero(np.diff(keys, prepend=keys[0] - 1))
-    return keys[begin], np.add.reduceat(many, begin)
-
-
-def _connected(
-    projection: Projection, shape: tuple[int, int, int], need: Array, cores: int
-) -> Iterator[tuple[Array, Array]]:
-    """Pieces of (source neuron * cores + core, synapses): all that `projection` brings to the cores of `need`."""
-    neuron = np.arange(int(np.prod(shape))).reshape(shape)
-    if isinstance(projection, Sparse):
-        inner = int(np.prod(projection.shape[1:]))
-        target = np.repeat(np.arange(len(projection.pointer) - 1), np.diff(projection.pointer))
-        core = need.ravel()[target + projection.offset * inner]
-        yield projection.index * cores + core, (core >= 0).astype(np.int64)
-        return
-    if isinstance(projection, Dense):
-        core, count = np.unique(
-            need[projection.offset : projection.offset + len(projection.weight)], return_counts=True
-        )
-        yield neuron.ravel()[:, None] * cores + core, np.where(core >= 0, count, 0)
-        return
-    assert isinstance(projection, (Conv2d, OneToOne))
-    take = np.arange(shape[0]) if projection.take is None else projection.take
-    if isinstance(projection, OneToOne):
-        core = need[projection.offset : projection.offset + len(take)]
-        yield neuron[take] * cores + core, (core >= 0).astype(np.int64)
-        return
-    each = len(projection.weight) // projection.groups
-    inputs = projection.weight.shape[1]
-    known: dict[bytes, tuple[Array, Array]] = {}  # groups on the same cores are connected alike
-    for group in range(projection.groups):
-        first = projection.offset + group * each
-        receiving = need[first : first + each]
-        if receiving.tobytes() not in known:
-            maps, count = np.unique(receiving, axis=0, return_counts=True)  # of all its channels
-            known[receiving.tobytes()] = _kernel_places(projection, maps, count, shape, cores)
-        places, there = known[receiving.tobytes()]
-        seen = neuron[take[group * inputs : (group + 1) * inputs]].reshape(inputs, -1)  # all connected alike
-        yield seen[:, places // cores] * cores + places % cores, there
-
-
-def _kernel_places(
-    projection: Conv2d, maps: Array, count: Array, shape: tuple[int, int, int], cores: int
-) -> tuple[Array, Array]:
-    """(place of the source, row after row, * cores + core that it reaches, synapses there) of one of the channels that
-    are read; `maps` (n, H, W) are the cores of the channels that receive, `count` (n,) how many have each map.
-    """
-    keys, many = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    place = np.arange(shape[1] * shape[2]).reshape(shape[1:])
-    for a, b in np.ndindex(projection.weight.shape[2:]):
-        (to_h, from_h), (to_w, from_w) = (
-            _taken(
-                maps.shape[1 + i],
-                shape[1 + i],
-                projection.strides[i],
-                projection.pads[i],
-                tap * projection.dilations[i],
-                projection.upsample[i],
-            )
-            for i, tap in enumerate((a, b))
-        )
-        core = maps[:, to_h[:, None], to_w]  # (maps, H, W)
-        held = core >= 0
-        keys.append((place[from_h[:, None], from_w] * cores + core)[held])
-        many.append(np.broadcast_to(count[:, None, None], core.shape)[held])
-    return _merged(np.concatenate(keys), np.concatenate(many))
