@@ -97,16 +97,8 @@ def place(traffic: Traffic, hardware: Hardware, seed: int = 0) -> Placement:
     cores = traffic.cores
     spots = slots(hardware, -(-cores // hardware.cores))
     mesh = np.array([spots[:, 0] * hardware.tiles[0] + spots[:, 1], spots[:, 2]], np.float64)
-    begin, others, weights = _neighbours(traffic)
-    search = Search(
-        spots=mesh,
-        at=np.arange(cores),
-        holds=np.where(np.arange(len(spots)) < cores, np.arange(len(spots)), -1),
-        places=mesh[:, :cores].copy(),
-        begin=begin,
-        others=others,
-        weights=weights,
-    )
+    search = search_of(traffic, mesh)
+    begin, others, weights = search.begin, search.others, search.weights
     rng = np.random.default_rng(seed)
     tries = min(TRIES * cores, MOST_TRIES) if len(others) else 0
     moved = rng.integers(cores, size=tries)
@@ -121,6 +113,21 @@ def place(traffic: Traffic, hardware: Hardware, seed: int = 0) -> Placement:
         search.try_swap(core, min(max(spot, 0), len(spots) - 1))
     chosen = spots[search.at]
     return Placement(chip=chosen[:, 0], x=chosen[:, 1], y=chosen[:, 2], slot=chosen[:, 3])
+
+
+def search_of(traffic: Traffic, spots: Array) -> Search:
+    """The search from where core k is at spot k; `spots` as in `Search`."""
+    number, cores = np.arange(spots.shape[1]), traffic.cores
+    begin, others, weights = _neighbours(traffic)
+    return Search(
+        spots=spots,
+        at=np.arange(cores),
+        holds=np.where(number < cores, number, -1),
+        places=spots[:, :cores].copy(),
+        begin=begin,
+        others=others,
+        weights=weights,
+    )
 
 
 def slots(hardware: Hardware, chips: int) -> Array:
