@@ -80,7 +80,7 @@ def export(name: str, folder: Path) -> None:
 
 def with_activations(network: nn.Module, make: Callable[[float], nn.Module]) -> nn.Module:
     """A copy of `network` in which `make(threshold)` stands for every QCFS."""
-    from ganglion.frontend.torch.qcfs import named_activations
+    from ganglion.frontend.torch.activation import named_activations
 
     network = copy.deepcopy(network)
     for name, activation in named_activations(network):

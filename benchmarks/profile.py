@@ -82,7 +82,7 @@ def timed_phases() -> Iterator[dict[str, float]]:
     places = [
         (products.ByteProduct, "__call__", "products"),
         (products.FloatProduct, "__call__", "products"),
-        (projections.Convolution, "gather", "gather"),
+        (projections.Windows, "gather", "gather"),
         (neurons.GroupScan, "__call__", "scan"),
         (Keeper, "put_window", "counting"),
     ]

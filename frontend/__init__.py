@@ -28,7 +28,7 @@ torch/          torch -> ONNX, and QCFS (needs torch; nothing here imports it)
 
 from __future__ import annotations
 
-from .levels import Calibration
+from .levels import Bounds, Calibration, Levels
 from .onnxruntime_engine import run_onnxruntime, run_values
 from .opened import OpenedModel
 from .reader import Source, read
@@ -36,7 +36,9 @@ from .support import NodeStatus, check, preview, sketch
 from .translate import Options, import_model, reference
 
 __all__ = [
+    "Bounds",
     "Calibration",
+    "Levels",
     "NodeStatus",
     "OpenedModel",
     "Options",

@@ -19,7 +19,9 @@ NARROWEST = 1 / 16  # of the layer's theta: a channel that hardly ever fires mus
 
 
 class Levels(Protocol):
-    """Decides levels and ranges for a model: from samples (`Calibration`), or for a preview (`Preview`)."""
+    """Decides levels and ranges for a model: from samples (`Calibration`), from what it says itself (`Bounds`), or for
+    a preview (`Preview`).
+    """
 
     def choose(
         self, model: ir.Model, value: ir.Value, ramps: Mapping[ir.Value, Ramp], linear: Sequence[ir.Value]
@@ -121,6 +123,33 @@ class Calibration:
         layer, own = found["layer"], found[self.granularity]
         theta = np.maximum(np.sqrt(own * layer), layer * NARROWEST)
         return np.asarray(np.minimum(theta, r.height))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """No samples: what an activation is clipped at is its theta, as one that was trained to clip there means it.
+
+    `levels` of every one, as in `Calibration`. Endless ramps have no theta then, and linear values no range.
+    """
+
+    levels: int
+
+    def choose(
+        self, model: ir.Model, value: ir.Value, ramps: Mapping[ir.Value, Ramp], linear: Sequence[ir.Value]
+    ) -> Chosen:
+        """Runs nothing; raises `InputError` where there are no `levels`."""
+        if not self.levels:
+            raise InputError(
+                'members="levels" takes the levels that trained activations have; clipped ones have none',
+                hint="give a number of members",
+            )
+        count = f"the bounds of {len(ramps)} activations are" if len(ramps) > 1 else "the bound of an activation is"
+        return Chosen(
+            levels=self.levels,
+            thetas={v: np.array(r.height) for v, r in ramps.items()},
+            ranges={},
+            notes=[f"no samples were given, so {count} taken for the threshold (else: --calibration X.npy)"],
+        )
 
 
 @dataclass(frozen=True)

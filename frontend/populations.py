@@ -112,8 +112,8 @@ def uneven(found: list[Fitted]) -> list[str]:
 
 
 def without_levels(found: list[Fitted]) -> list[CompileError]:
-    """One error that lists every ramp, for which there is no calibration."""
-    ramps = [f.activation for f in found if f.ramp is not None]
+    """One error that lists these ramps, for which there is no calibration."""
+    ramps = [f.activation for f in found]
     if not ramps:
         return []
     kinds = Counter(a.describe() for a in ramps)

@@ -18,6 +18,7 @@ Function = Callable[[Array], Array]  # elementwise, float (N,) -> float (N,), in
 
 MOST_LEVELS = 65535
 LARGEST = 1e30  # the function is looked at in [-LARGEST, LARGEST], so that moderate factors cannot overflow
+CONTINUUM = "it takes a continuum of values, not a finite number of levels"
 SAMPLES = 2048  # points on each side of zero where the search begins
 
 
@@ -78,14 +79,14 @@ def _jumps(function: Function, dtype: np.dtype[Any]) -> Array:
     grid = np.concatenate([-half[::-1], np.zeros(1, half.dtype), half])
     y = function(_floats(grid))
     if _is_continuum(function, dtype):
-        raise NotAStaircaseError("it takes a continuum of values, not a finite number of levels", continuous=True)
+        raise NotAStaircaseError(CONTINUUM, continuous=True)
     _check_monotone(_floats(grid), y)
     low, high, at_low, at_high = grid[:-1], grid[1:], y[:-1], y[1:]
     while True:
         jumps = at_low != at_high
         low, high, at_low, at_high = low[jumps], high[jumps], at_low[jumps], at_high[jumps]
         if low.size > MOST_LEVELS:
-            raise _without_end(function, dtype)
+            raise _too_many(function, dtype, *_floats(np.array([low.min(), high.max()])))
         middle = low + (high - low) // 2  # equals `low` where the two are adjacent
         if (middle == low).all():
             return np.sort(_floats(high))
@@ -112,9 +113,17 @@ def _check_monotone(x: Array, y: Array) -> None:
         )
 
 
-def _without_end(function: Function, dtype: np.dtype[Any]) -> NotAStaircaseError:
-    """A staircase of more than MOST_LEVELS values: does nothing clip it, or are there too many?"""
+def _too_many(function: Function, dtype: np.dtype[Any], first: float, last: float) -> NotAStaircaseError:
+    """More than MOST_LEVELS values, the first new one at `first`: does it rise evenly, does nothing clip it, or are
+    there just many?
+    """
     ends = function(np.array([-LARGEST, -LARGEST / 16, LARGEST / 16, LARGEST], dtype=dtype))
+    if ends[0] == ends[1]:
+        stop = last if ends[2] == ends[3] else float(first) + max(abs(float(first)), 1)
+        x = np.linspace(first, stop, 8 * MOST_LEVELS).astype(dtype)
+        y, beside = function(x), function(_floats(_ordered(x) + 2))  # steps that wide would be no rounding any more
+        if np.unique(y).size > 4 * MOST_LEVELS and (y != beside).mean() > 0.5:
+            return NotAStaircaseError(CONTINUUM, continuous=True)
     if ends[0] != ends[1] or ends[2] != ends[3]:
         return NotAStaircaseError("a staircase without an end: nothing clips it to a lowest and a highest level")
     return NotAStaircaseError(f"a staircase of more than {MOST_LEVELS} levels")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Literal
 
 import onnx_ir as ir
@@ -149,7 +150,9 @@ def _staircase(population: Population, done: Imported) -> str:
     fit = population.fit
     if fit is None:
         what = population.activation.describe()
-        return f"{what} -> Group Neuron '{population.name}', with levels from samples (--calibration X.npy)"
+        clipped = population.ramp is not None and isfinite(population.ramp.height)
+        source = "up to its bound, or what samples say" if clipped else "with levels from samples (--calibration X.npy)"
+        return f"{what} -> Group Neuron '{population.name}', {source}"
     what = f"staircase of {fit.levels} levels, step {fit.step:.6g}"
     op = done.graph[population.name] if done.graph is not None and population.name in done.graph else None
     if isinstance(op, Input):

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from .codes import Codes
 from .epilogue import choose_output, cut_epilogue, interface_problems
 from .input_format import InputFormat, chosen
 from .lattice import Exact, lattice
-from .levels import Chosen, Levels, Preview, Recorded
+from .levels import Bounds, Chosen, Levels, Preview, Recorded
 from .names import Names, sanitise
 from .populations import (
     Fitted,
@@ -81,7 +82,8 @@ class Options:
     """What the user says about a model besides the model.
 
     input_range, input_step  which real values the input takes: low, low + step, ..., high
-    calibration              samples that give plain activations their levels, and linear values their range
+    calibration              what gives plain activations their levels, and linear values their range: samples; or, for
+                             activations that are clipped, the levels alone (`Bounds`)
     drop                     op types of nodes to take out
     output                   the output to compile, where there are several
     """
@@ -209,8 +211,14 @@ def _levels(
     model: ir.Model, value: ir.Value, found: list[Fitted], options: Options, problems: list[CompileError]
 ) -> Chosen | None:
     """The levels of the ramps and the ranges of linear values, from the calibration; None where there is none."""
+    without = [f for f in found if f.ramp is not None]
+    if isinstance(options.calibration, Bounds):
+        unclipped = [f for f in without if f.ramp is not None and not isfinite(f.ramp.height)]
+        if unclipped or not without:
+            problems += without_levels(unclipped)
+            return None
     if options.calibration is None:
-        problems += without_levels(found)
+        problems += without_levels(without)
         return None
     if problems and not isinstance(options.calibration, Preview):
         return None  # refused anyway: no need to run the model

@@ -97,7 +97,7 @@ def compile(
     """The spiking network that computes what `model` computes.
 
     model        an ONNX model, or its path, whose activations are staircases (QCFS, or quantised), or plain or clipped
-                 ReLUs, which need a calibration
+                 ReLUs: plain ones need a calibration; of clipped ones the bound is the threshold without one
     steps        T, time-steps per sample
     members      tau, integrate-and-fire members per Group Neuron; "levels": of each as many as its activation has
                  levels, with which one step is exact even where activations differ in L; 1 by default for a method
@@ -175,9 +175,9 @@ def import_options(
     """The front end's options from those of `compile`; the calibration's levels and steps are still to be set."""
     from ganglion import frontend
 
-    samples = None
+    chosen: frontend.Levels = frontend.Bounds(levels=1)
     if calibration is not None:
-        samples = frontend.Calibration(
+        chosen = frontend.Calibration(
             samples=samples_of(calibration),
             levels=1,
             method=calibration_method,
@@ -188,7 +188,7 @@ def import_options(
     return frontend.Options(
         input_range=None if input_range is None else _pair(input_range),
         input_step=input_step,
-        calibration=samples,
+        calibration=chosen,
         drop=_names(drop),
         output=output,
     )
@@ -218,6 +218,8 @@ def for_setting(
     """
     from ganglion import frontend
 
+    if isinstance(options.calibration, frontend.Bounds):
+        return replace(options, calibration=frontend.Bounds(levels=members))
     if not isinstance(options.calibration, frontend.Calibration):
         return options
     if not members:

@@ -74,12 +74,13 @@ class Synapses:
     def tile(self, columns: int, split: int) -> int:
         """How many rows of the map are worked off at a time, for `columns` samples and steps.
 
-        As many as the cache holds, but so that there are `split` tiles, if each is then still worth handing over.
+        As many as the cache holds, but so that there are `split` tiles, if each is then still worth handing over; an
+        even number, as minimal filtering takes pairs.
         """
         H = self.extent[0]
         size = H * columns * sum(part.deliver.row_bytes for part in self.parts if not part.in_scan)
         tiles = min(max(-(-size // TILE_BYTES), min(split, columns * self.products // TILE_PRODUCTS), 1), H)
-        return -(-H // tiles)
+        return 2 * -(-H // (2 * tiles))
 
     def skip(self, values: Values) -> Array:
         """The counts (N, T or 1, H * W, C) that the scan adds, times `gain` (C,); empty where there are none."""

@@ -11,16 +11,16 @@ from torch import Tensor, nn
 
 from ganglion.errors import InputError
 
-from .qcfs import named_activations
+from .activation import named_activations
 
 
 @torch.no_grad()
 def calibrate_thresholds(
     model: nn.Module, batches: Iterable[Tensor] | Tensor, percentile: float = 99.9
 ) -> dict[str, float]:
-    """Set the threshold of every QCFS in `model` from the activations that `batches` cause; return them by name.
+    """Set the threshold of every activation in `model` from the activations that `batches` cause; return them by name.
 
-    The model runs in eval mode (its mode is restored) with every QCFS acting as a plain ReLU, so that all
+    The model runs in eval mode (its mode is restored) with every one acting as a plain ReLU, so that all
     layers are observed undisturbed in one pass. A threshold becomes the given percentile (0 to 100) of its
     layer's activations max(x, 0), zeros counted, over all neurons and images of a batch; of several batches
     the largest value holds. At 100 that is the maximum of the layer (threshold balancing: Deng and Gu, ICLR

@@ -9,7 +9,7 @@ from torch import nn
 
 from ganglion.errors import CompileError
 
-from .qcfs import QCFS
+from .activation import Activation
 
 MaxPool = Literal["keep", "average"]
 
@@ -24,26 +24,25 @@ POOLS: dict[type[nn.Module], type[nn.Module]] = {
 class Conversion:
     """One run of `convert`, on a copy of the model that may be changed.
 
-    `done` maps a module to what became of it (a shared one is converted once). `in_place` holds the QCFSs whose
-    ReLU overwrote its input, `overwriting` the larger modules that overwrite theirs.
+    `like` is what every ReLU becomes a copy of. `done` maps a module to what became of it (a shared one is converted
+    once). `in_place` holds the activations whose ReLU overwrote its input, `overwriting` the larger modules that
+    overwrite theirs.
     """
 
-    levels: int
+    like: Activation
     max_pool: MaxPool
-    noise: float = 0.0
     done: dict[nn.Module, nn.Module] = field(default_factory=dict)
     created: set[nn.Module] = field(default_factory=set)
     in_place: set[nn.Module] = field(default_factory=set)
     overwriting: set[nn.Module] = field(default_factory=set)
 
-    def activation(self, like: nn.Module, *, clip: float | None = None, in_place: bool = False) -> QCFS:
-        """A new QCFS in the mode (train, eval) of `like`; `clip` is where the ReLU clipped."""
-        qcfs = QCFS(self.levels, clip, self.noise)
-        qcfs.train(like.training)
-        self.created.add(qcfs)
+    def activation(self, relu: nn.Module, *, clip: float | None = None, in_place: bool = False) -> Activation:
+        """A new activation in the mode (train, eval) of `relu`; `clip` is where the ReLU clipped."""
+        made = self.like.another(clip).train(relu.training)
+        self.created.add(made)
         if in_place:
-            self.in_place.add(qcfs)
-        return qcfs
+            self.in_place.add(made)
+        return made
 
     def average(self, pool: nn.Module, where: str) -> nn.Module:
         """The average pool with the geometry of the max pool `pool`; `where` names it in an error."""

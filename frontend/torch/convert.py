@@ -1,4 +1,5 @@
-"""Every ReLU of a model becomes a QCFS: the walk over the modules. `rewrite` deals with what is no module."""
+"""Every ReLU of a model becomes a QCFS, or another activation that is trained for spikes: the walk over the modules.
+`rewrite` deals with what is no module."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from torch import nn
 
 from ganglion.errors import CompileError, InputError
 
+from .activation import Activation
 from .conversion import POOLS, Conversion, MaxPool, no_average, refused
 from .qcfs import QCFS
 from .rewrite import rewrite
@@ -19,8 +21,18 @@ ACTIVATIONS = "torch.nn.modules.activation"
 NONLINEAR = (ACTIVATIONS, "torch.nn.modules.rnn", "torch.nn.modules.transformer")
 
 
-def convert(model: nn.Module, levels: int, max_pool: MaxPool = "keep", noise: float = 0.0) -> nn.Module:
+def convert(
+    model: nn.Module,
+    levels: int | None = None,
+    max_pool: MaxPool = "keep",
+    noise: float = 0.0,
+    *,
+    activation: Activation | None = None,
+) -> nn.Module:
     """A copy of `model` in which every ReLU is a QCFS of `levels` levels; `model` itself is left as it was.
+
+    `activation`, in place of `levels` and `noise`: what every ReLU becomes, a copy for each, such as
+    `ThresholdReLU(trainable=False)`; what is said of QCFS here holds for it.
 
     Found are nn.ReLU, F.relu, torch.relu, Tensor.relu and their in-place forms, and the clipped ReLUs nn.ReLU6,
     F.relu6 and nn.Hardtanh(0, c), whose QCFS starts with the clip as its threshold (others start at `levels`).
@@ -44,13 +56,17 @@ def convert(model: nn.Module, levels: int, max_pool: MaxPool = "keep", noise: fl
     """
     if max_pool not in ("keep", "average"):
         raise InputError(f"max_pool is 'keep' or 'average', not {max_pool!r}")
-    QCFS(levels, noise=noise)  # complains about unusable levels or noise before any work
-    return _convert(Conversion(levels=levels, max_pool=max_pool, noise=noise), copy.deepcopy(model), "")
+    if (levels is None) == (activation is None) or (activation is not None and noise):
+        raise InputError("convert takes levels, with noise if you like, or an activation")
+    like = QCFS(levels, noise=noise) if levels is not None else activation
+    if not isinstance(like, Activation):
+        raise InputError(f"the activation is a QCFS or a ThresholdReLU, not {type(like).__name__}")
+    return _convert(Conversion(like=like, max_pool=max_pool), copy.deepcopy(model), "")
 
 
 def _convert(conversion: Conversion, module: nn.Module, path: str) -> nn.Module:
     """What takes the place of `module`, whose qualified name is `path`."""
-    if isinstance(module, QCFS):
+    if isinstance(module, Activation):
         return module
     if _defined_in(module) == ACTIVATIONS:
         return _activation(conversion, module, path)  # each place gets its own
@@ -59,7 +75,7 @@ def _convert(conversion: Conversion, module: nn.Module, path: str) -> nn.Module:
     return conversion.done[module]
 
 
-def _activation(conversion: Conversion, module: nn.Module, path: str) -> QCFS:
+def _activation(conversion: Conversion, module: nn.Module, path: str) -> Activation:
     in_place = bool(getattr(module, "inplace", False))
     if isinstance(module, nn.ReLU):
         return conversion.activation(module, in_place=in_place)

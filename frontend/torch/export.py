@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ganglion.errors import CompileError, InputError
 
-from .qcfs import named_activations
+from .activation import named_activations
 
 OPSET = 18
 _SCOPES = "pkg.torch.onnx.name_scopes"  # where the dynamo exporter writes the module path of a node

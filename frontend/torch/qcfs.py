@@ -6,14 +6,14 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganglion.errors import InputError
 
-SMALLEST_THRESHOLD = 2.0**-20  # training keeps thresholds at or above it
+from .activation import Activation
 
 
-class QCFS(nn.Module):
+class QCFS(Activation):
     """Quantised clip-floor-shift activation: y = theta * clip(floor(x * levels / theta + 1/2) / levels, 0, 1).
 
     Source: Bu et al., "Optimal ANN-SNN conversion for high-accuracy and ultra-low-latency spiking neural
@@ -28,9 +28,6 @@ class QCFS(nn.Module):
         0 <= n < levels  dy/dx = 1    dy/dtheta = (y - x) / theta
         n >= levels      dy/dx = 0    dy/dtheta = 1
 
-    theta stays positive: in training mode, before it is used, a threshold that the optimiser has pushed below
-    `SMALLEST_THRESHOLD` is set to it (a projection; its gradient is not changed, so that it can grow again).
-
     noise: in training mode a sample of the normal distribution with mean 0 and standard deviation noise * s is added to
     every output (NQ: Huang et al., "Converting high-performance and low-latency SNNs through explicit modeling of
     residual error in ANNs", arXiv 2404.17456, whose sigma is noise * s). It stands for the spikes more or fewer that a
@@ -42,22 +39,15 @@ class QCFS(nn.Module):
     """
 
     def __init__(self, levels: int, threshold: float | None = None, noise: float = 0.0) -> None:
-        super().__init__()
         if isinstance(levels, bool) or not isinstance(levels, int) or levels < 1:
             raise InputError(f"QCFS needs a positive number of levels, not {levels!r}")
-        start = float(levels if threshold is None else threshold)
-        if not (math.isfinite(start) and start > 0):
-            raise InputError(f"QCFS needs a positive, finite threshold, not {threshold!r}")
+        super().__init__(levels if threshold is None else threshold)
         if not (math.isfinite(noise) and noise >= 0):
             raise InputError(f"QCFS needs noise of a standard deviation of at least 0 steps, not {noise!r}")
         self.levels = levels
         self.noise = float(noise)
-        self.threshold = nn.Parameter(torch.tensor(start))
 
-    def forward(self, x: Tensor) -> Tensor:
-        if self.training:
-            # not clamp_(): a module called twice in one forward pass would invalidate its own first gradient
-            self.threshold.data.clamp_(min=SMALLEST_THRESHOLD)
+    def activate(self, x: Tensor) -> Tensor:
         y = self._staircase(x)
         if self.training and self.noise and not torch.compiler.is_exporting():
             y = y + torch.randn_like(y) * (self.noise * self.threshold.detach() / self.levels)
@@ -95,8 +85,3 @@ class _StraightThrough(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         inside, slope = ctx.saved_tensors
         return grads[0] * inside, (grads[0] * slope).sum(), None
-
-
-def named_activations(model: nn.Module) -> list[tuple[str, QCFS]]:
-    """Every QCFS of `model` with its qualified name, in the order of `named_modules()`."""
-    return [(name, module) for name, module in model.named_modules() if isinstance(module, QCFS)]

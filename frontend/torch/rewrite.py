@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from ganglion.errors import CompileError
 
+from .activation import Activation
 from .conversion import Conversion, no_average, refused
-from .qcfs import QCFS
 
 RELUS = {"relu": None, "relu_": None, "relu6": 6.0}  # name of a function or tensor method -> where it clips
 OTHERS = {
@@ -53,7 +53,7 @@ def rewrite(conversion: Conversion, module: nn.Module, path: str) -> nn.Module:
             made = "pool", conversion.average(_max_pool(node, function), place).train(module.training)
         elif "max_pool" in function and conversion.max_pool == "average":
             raise no_average(function, place)
-        elif isinstance(target, QCFS) and target in conversion.created:
+        elif isinstance(target, Activation) and target in conversion.created:
             if target in called:
                 name = str(node.target).rpartition(".")[2]
                 made = name if name.isidentifier() else "relu", conversion.activation(target, clip=_clip(target))
@@ -137,8 +137,8 @@ def _argument(node: fx.Node, position: int, name: str, default: Any) -> Any:
     return node.args[position] if len(node.args) > position else node.kwargs.get(name, default)
 
 
-def _clip(qcfs: QCFS) -> float:
-    return float(qcfs.threshold.item())
+def _clip(activation: Activation) -> float:
+    return float(activation.threshold.item())
 
 
 def _max_pool(node: fx.Node, function: str) -> nn.Module:

@@ -136,8 +136,10 @@ class Networks:
         from ganglion import frontend
 
         options = self.options_of(setting)
-        samples = options.calibration
-        key = (samples.levels, samples.steps, samples.method) if isinstance(samples, frontend.Calibration) else None
+        levels = options.calibration
+        key: Any = levels  # of bounds, their levels
+        if isinstance(levels, frontend.Calibration):
+            key = (levels.levels, levels.steps, levels.method)
         if self._composed is None or self._composed[0] != key:
             self._composed = None  # the old one need not be in memory beside the new one
             self._composed = key, passes.run(imported(self.model, options), [passes.compose])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from math import prod
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -15,7 +13,10 @@ from ganglion.ir import Array, Conv2d, Dense, OneToOne, Projection, Sparse, Spik
 from ganglion.ir.exact import PAIRS, Kernel, Proof, fastest, is_matrix, prove
 from ganglion.simulator import layout
 
+from . import winograd
 from .products import product_of, saturates
+from .scratch import scratch
+from .winograd import Winograd
 
 
 class Delivery(Protocol):
@@ -50,32 +51,57 @@ def chosen(op: Projection, proof: Proof, kernel: Kernel | None) -> Kernel:
 
 
 class Convolution:
-    """Windows are gathered into the rows of a matrix, in the product's own type.
+    """By a matrix product on windows, or, where that pays and is exact in float32, by minimal filtering.
 
     Where an average pool was composed into the kernel, whose weights then come in equal blocks, the counts of every
     block are added up first.
     """
 
     def __init__(self, op: Conv2d, source: Spikes, loops: ModuleType, kernel: Kernel | None) -> None:
-        self.loops, self.take, self.upsample = loops, op.take, op.upsample
-        self.block = block_of(op, source, kernel)
-        self.most = self.block**2 * source.high
-        weight = op.weight[:, :, :: self.block, :: self.block]
-        out, fan_in, kh, kw = weight.shape
-        G, b = op.groups, self.block
-        _, self.height, self.width = op.map_shape(source.shape)
-        strides, pads = [s // b for s in op.strides], [p // b for p in op.pads[:2]]
-        self.window = (kh, kw, *strides, *pads, *op.dilations, self.width)
-        matrix = weight.reshape(G, out // G, fan_in, kh, kw).transpose(0, 3, 4, 2, 1).reshape(G, -1, out // G)
-        self.product = product_of(matrix, kernel)
-        self.groups, self.depth = G, matrix.shape[1]
-        self.run = fan_in * (kw if G == 1 and op.dilations[1] == 1 else 1)  # counts side by side in what a window sees
-        self.pointwise = self.window[:8] == (1, 1, 1, 1, 0, 0, 1, 1) and G == 1
-        self.row_bytes = self.width * (G * self.depth * self.product.dtype.itemsize + out * 4)
-        self.row_products = self.width * self.depth * out
+        self.take, self.upsample = op.take, op.upsample
+        self.block = b = block_of(op, source, kernel)
+        self.most = b * b * source.high
+        weight = op.weight[:, :, ::b, ::b]
+        _, height, width = op.map_shape(source.shape)
+        strides, pads = (op.strides[0] // b, op.strides[1] // b), (op.pads[0] // b, op.pads[1] // b)
+        plain = kernel == "float32" and op.groups == 1 and strides == (1, 1) == tuple(op.dilations)
+        counts = (b * b * source.low, self.most)
+        self.way: Windows | Winograd
+        if plain and winograd.pays(weight, height, width) and winograd.is_exact(weight, *counts):
+            self.way = Winograd(weight, pads, width, *counts)
+        else:
+            self.way = Windows(weight, op.groups, (*strides, *pads, *op.dilations, width), loops, kernel)
+        self.product, self.row_bytes, self.row_products = self.way.product, self.way.row_bytes, self.way.row_products
 
     def seen(self, counts: Array) -> Array:
         return added_up(spread(taken(counts, self.take), self.upsample), self.block, self.most)
+
+    def __call__(self, seen: Array, first: int, rows: int) -> Array:
+        return self.way(seen, first, rows)
+
+
+class Windows:
+    """Windows are gathered into the rows of a matrix, in the product's own type."""
+
+    def __init__(
+        self,
+        weight: Array,
+        groups: int,
+        steps: tuple[int, int, int, int, int, int, int],
+        loops: ModuleType,
+        kernel: Kernel | None,
+    ) -> None:
+        """`steps`: a `window` (see arrays.py) without the kernel's sides."""
+        out, fan_in, kh, kw = weight.shape
+        self.loops, self.groups, self.width = loops, groups, steps[-1]
+        self.window = (kh, kw, *steps)
+        matrix = weight.reshape(groups, out // groups, fan_in, kh, kw).transpose(0, 3, 4, 2, 1)
+        self.product = product_of(matrix.reshape(groups, -1, out // groups), kernel)
+        self.depth = kh * kw * fan_in
+        self.run = fan_in * (kw if groups == 1 and self.window[7] == 1 else 1)  # counts side by side in a window
+        self.pointwise = self.window[:8] == (1, 1, 1, 1, 0, 0, 1, 1) and groups == 1
+        self.row_bytes = self.width * (groups * self.depth * self.product.dtype.itemsize + out * 4)
+        self.row_products = self.width * self.depth * out
 
     def __call__(self, seen: Array, first: int, rows: int) -> Array:
         B, T, H, W, C = seen.shape
@@ -83,7 +109,7 @@ class Convolution:
         if self.pointwise and (rows, self.width) == (H, W):
             columns = seen.reshape(1, M, self.depth).astype(self.product.dtype, copy=False)
         else:
-            columns = scratch((self.groups, M, self.depth), self.product.dtype)
+            columns = scratch("columns", (self.groups, M, self.depth), self.product.dtype)
             self.gather(seen.reshape(B * T, H, W, C), first, rows, columns)
         current = self.product(columns)  # (G, M, O / G)
         if self.groups > 1:
@@ -233,15 +259,3 @@ def spread(counts: Array, upsample: tuple[int, int]) -> Array:
     wide: Array = np.zeros((B, T, (H - 1) * u + 1, (W - 1) * v + 1, C), counts.dtype)
     wide[:, :, ::u, ::v] = counts
     return wide
-
-
-_local = threading.local()
-
-
-def scratch(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """An array to be overwritten, from this thread's own memory: fresh pages cost more than what is done with them."""
-    size = prod(shape) * dtype.itemsize
-    held: Array | None = getattr(_local, "memory", None)
-    if held is None or held.size < size:
-        held = _local.memory = np.empty(size, np.uint8)
-    return held[:size].view(dtype).reshape(shape)

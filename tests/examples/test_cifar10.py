@@ -219,7 +219,7 @@ def test_an_interrupted_training_comes_to_the_same_weights(folder: Path, tmp_pat
 
 @pytest.mark.parametrize(("network", "activations"), [("resnet20", 19), ("vgg16", 15)])
 def test_both_networks_are_converted(network: str, activations: int) -> None:
-    from ganglion.frontend.torch.qcfs import named_activations
+    from ganglion.frontend.torch.activation import named_activations
 
     model = cifar10_training.make(cifar10_training.Settings(network=network, width=2, levels=8))
     found = named_activations(model)

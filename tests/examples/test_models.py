@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor, nn  # noqa: E402
 
-from ganglion.frontend.torch.qcfs import named_activations  # noqa: E402
+from ganglion.frontend.torch.activation import named_activations  # noqa: E402
 from tests.models import models  # noqa: E402
 
 pytestmark = pytest.mark.torch

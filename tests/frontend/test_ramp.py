@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ganglion.frontend.ramp import Ramp, ramp
+from ganglion.frontend.staircase import NotAStaircaseError, fit
 
 F32 = np.dtype(np.float32)
 
@@ -30,6 +31,31 @@ def test_ramps(function: Callable[[Any], Any], expected: tuple[float, ...], dtyp
     assert found is not None
     got = (found.start, found.gain, found.base, found.height)
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("start", [-7.5, -1.0, 0.01, 1.0, 7.5])
+@pytest.mark.parametrize("height", [0.5, 8.0, np.inf])
+def test_a_ramp_that_starts_anywhere_is_no_staircase(start: float, height: float) -> None:
+    def shifted(x: Any) -> Any:
+        return np.clip(x - np.float32(start), 0, np.float32(height))
+
+    with pytest.raises(NotAStaircaseError, match="continuum") as caught:
+        fit(shifted, F32)
+    assert caught.value.continuous
+    found = ramp(shifted, F32)
+    assert found is not None
+    np.testing.assert_allclose((found.start, found.gain, found.base), (start, 1, 0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.height, height, rtol=1e-5)
+
+
+@pytest.mark.parametrize("start", [-1.0, 0.01, 1.0, 7.5])
+def test_many_steps_that_start_anywhere_are_no_ramp(start: float) -> None:
+    def steps(x: Any) -> Any:
+        return np.floor(np.clip(x - np.float32(start), 0, 8) * np.float32(1 << 14))
+
+    with pytest.raises(NotAStaircaseError, match="more than 65535 levels") as caught:
+        fit(steps, F32)
+    assert not caught.value.continuous
 
 
 @pytest.mark.parametrize(

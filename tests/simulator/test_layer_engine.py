@@ -18,9 +18,12 @@ from ganglion.errors import CompileError, InputError
 from ganglion.ir import Conv2d, Dense, Graph, Projection, Spikes, linear, passes
 from ganglion.ir.exact import MATRIX_KERNELS, PAIRS, is_matrix, prove
 from ganglion.simulator import Loops, blocks, layout, simulate, synapses
+from ganglion.simulator.arithmetic import sent_type
 from ganglion.simulator.crew import Crew
-from ganglion.simulator.kernels import delivery, inner_loops, loops, projections
+from ganglion.simulator.kernels import delivery, inner_loops, loops, projections, winograd
 from ganglion.simulator.kernels.products import ByteProduct, FloatProduct, saturates
+from ganglion.simulator.kernels.projections import Windows
+from ganglion.simulator.kernels.winograd import Winograd
 from tests import networks
 from tests.ir.test_quantize import small
 
@@ -167,6 +170,113 @@ def test_where_pairs_saturate_another_kernel_is_taken(monkeypatch: pytest.Monkey
     with pytest.raises(InputError, match=r"int8 is not exact for 'fc': sums of two products may reach 51200"):
         delivery(op, wide, inner_loops(), "int8")
     assert prove(op, narrow).pairs < PAIRS < prove(op, wide).pairs
+
+
+@given(
+    st.integers(32, 35),
+    st.integers(32, 35),
+    st.tuples(st.integers(2, 7), st.integers(2, 7)),
+    st.tuples(*[st.integers(0, 3)] * 4),
+    st.sampled_from([(0, 1), (0, 4), (0, 31), (0, 32), (-3, 5), (-40, 10)]),
+    st.sampled_from([1, 2, 100]),
+    st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=60, deadline=None)
+def test_minimal_filtering_gives_the_same_sums(
+    fan_in: int, out: int, sides: Any, pads: Any, counts: tuple[int, int], rows: int, seed: int
+) -> None:
+    """Any pads and sides, counts of either sign, some rows at a time, of several samples and steps."""
+    rng = np.random.default_rng(seed)
+    source = Spikes(shape=(fan_in, *sides), low=counts[0], high=counts[1])
+    op = Conv2d(name="c", weight=rng.integers(-128, 128, (out, fan_in, 3, 3)).astype(np.int8), pads=pads)
+    assume(sides[0] + pads[0] + pads[2] >= 3 <= sides[1] + pads[1] + pads[3])
+    deliver = delivery(op, source, inner_loops("numpy"), "float32")
+    _, height, width = op.map_shape(source.shape)
+    paying = 16 * -(-height // 2) * -(-width // 2) < 9 * height * width
+    assert isinstance(deliver.way, Winograd) == paying  # type: ignore[attr-defined]
+    sent = rng.integers(counts[0], counts[1] + 1, (2, 3, *source.shape)).astype(sent_type(source))
+    values = np.ascontiguousarray(layout.channels_last(sent, source.shape))
+    seen = deliver.seen(values)
+    parts = [deliver(seen, first, min(rows, height - first)) for first in range(0, height, rows)]
+    arrived = layout.channels_first(np.concatenate(parts, axis=2), (out, height, width))
+    np.testing.assert_array_equal(arrived.reshape(6, out, height, width), exact(op, sent.reshape(6, *source.shape)))
+
+
+def heavy(weight: int, fan_in: int = 32) -> Conv2d:
+    """All weights alike but the corners', which are 0: sums are then far from those of the transformed kernels."""
+    kernel = np.full((32, fan_in, 3, 3), weight, np.int32)
+    kernel[:, :, ::2, ::2] = 0
+    return Conv2d(name="c", weight=kernel, pads=(1, 1, 1, 1))
+
+
+@pytest.mark.parametrize("low", [0, -3])
+def test_minimal_filtering_is_exact_up_to_its_bound(low: int) -> None:
+    """The heaviest weights that it takes, on counts that reach the bound where they can, and one more."""
+    source = Spikes(shape=(32, 6, 6), low=low, high=3)
+    most = next(w for w in range(1, 1 << 20) if not winograd.is_exact(heavy(w).weight, low, 3)) - 1
+    assert most > 1000
+    rng = np.random.default_rng(0)
+    for weight, way in ((most, Winograd), (most + 1, Windows)):
+        for op in (heavy(weight), replace(heavy(weight), weight=-heavy(weight).weight)):
+            deliver = delivery(op, source, inner_loops("numpy"), "float32")
+            assert isinstance(deliver.way, way)  # type: ignore[attr-defined]
+            for counts in (
+                np.full((1, *source.shape), 3),
+                np.full((1, *source.shape), 3) * (np.indices((6, 6)).sum(0) % 2),
+                rng.choice([low, 3], (8, *source.shape)),
+            ):
+                sent = counts.astype(sent_type(source))
+                np.testing.assert_array_equal(delivered(op, source, sent, "float32", "numpy"), exact(op, sent))
+
+
+def test_the_bound_of_minimal_filtering_is_what_the_counts_can_reach() -> None:
+    """By the definition: every transformed product, with the counts that make it largest."""
+    rng = np.random.default_rng(3)
+    weight = rng.integers(-5, 6, (2, 1, 3, 3))
+    kernels = winograd.transformed(weight)
+    B = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]])
+    for low, high in ((0, 2), (-2, 1)):
+        reach = np.zeros((4, 4))
+        for i, j in np.ndindex(4, 4):
+            factors = np.outer(B[i], B[j])  # of the sixteen counts
+            up = np.where(factors > 0, high, low)
+            reach[i, j] = max(abs((factors * up).sum()), abs((factors * np.where(factors > 0, low, high)).sum()))
+        products = 4 * np.abs(kernels[:, :, 0]) * reach[..., None]
+        most = max(products[a : a + 3, b : b + 3].sum((0, 1)).max() for a in (0, 1) for b in (0, 1))
+        assert most <= winograd.bound(kernels, low, high) <= most * (1 if low == 0 else 4 / 3)
+
+
+def test_beyond_its_bound_minimal_filtering_is_wrong() -> None:
+    weight = np.zeros((32, 32, 3, 3), np.int64)
+    weight[:, :, 0, :2] = ((1 << 24) // 32 // 2, 1)
+    source = Spikes(shape=(32, 4, 4), low=0, high=1)
+    op = Conv2d(name="c", weight=weight, pads=(1, 1, 1, 1))
+    assert prove(op, source).bound < 1 << 25
+    assert not winograd.is_exact(weight, 0, 1)
+    counts = np.random.default_rng(0).integers(0, 2, (4, *source.shape)).astype(np.uint8)
+    seen = np.ascontiguousarray(layout.channels_last(counts, source.shape)[:, None])
+    arrived = layout.channels_first(Winograd(weight, (1, 1), 4, 0, 1)(seen, 0, 4)[:, 0], (32, 4, 4))
+    assert (arrived != exact(op, counts)).any()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"strides": (2, 2)},
+        {"dilations": (2, 2)},
+        {"weight": np.ones((32, 32, 1, 3), np.int8)},
+        {"weight": np.ones((31, 32, 3, 3), np.int8)},
+        {"weight": np.ones((64, 32, 3, 3), np.int8), "groups": 2},
+    ],
+)
+def test_other_convolutions_are_gathered(change: dict[str, Any]) -> None:
+    op = Conv2d(name="c", weight=np.ones((32, 32, 3, 3), np.int8), pads=(1, 1, 1, 1))
+    source = Spikes(shape=(32 * change.get("groups", 1), 8, 8), low=0, high=4)
+    other = replace(op, **change)
+    sent = np.random.default_rng(0).integers(0, 5, (2, *source.shape)).astype(np.uint8)
+    assert isinstance(delivery(op, replace(source, shape=(32, 8, 8)), inner_loops(), "float32").way, Winograd)  # type: ignore[attr-defined]
+    assert isinstance(delivery(other, source, inner_loops(), "float32").way, Windows)  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(delivered(other, source, sent, "float32", "numpy"), exact(other, sent))
 
 
 def test_counts_or_weights_beyond_a_byte_are_no_bytes() -> None:

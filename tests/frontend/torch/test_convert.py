@@ -19,7 +19,7 @@ from torch.nn import functional as F  # noqa: E402
 
 from ganglion.errors import CompileError  # noqa: E402
 from ganglion.frontend.torch import QCFS, convert  # noqa: E402
-from ganglion.frontend.torch.qcfs import named_activations  # noqa: E402
+from ganglion.frontend.torch.activation import named_activations  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -292,4 +292,5 @@ def test_a_clipped_relu_starts_with_its_clip_as_the_threshold(make: Callable[[],
 
 def test_levels_and_threshold_of_what_is_inserted() -> None:
     (_, activation), *_ = named_activations(convert(nn.Sequential(nn.ReLU()), 6))
+    assert isinstance(activation, QCFS)
     assert (activation.levels, activation.threshold.item()) == (6, 6.0)

@@ -15,7 +15,7 @@ from torch import Tensor, nn  # noqa: E402
 
 from ganglion.errors import InputError  # noqa: E402
 from ganglion.frontend.torch import QCFS, convert, export  # noqa: E402
-from ganglion.frontend.torch.qcfs import SMALLEST_THRESHOLD  # noqa: E402
+from ganglion.frontend.torch.activation import SMALLEST_THRESHOLD  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
