@@ -122,10 +122,11 @@ def _kernel_places(projection: Conv2d, maps: Array, count: Array, shape: tuple[i
     `maps` (n, H, W) are the cores of the channels that receive, `count` (n,) how many have each map.
     """
     place = np.arange(shape[1] * shape[2]).reshape(shape[1:])
-    found: list[Piece] = [(np.zeros(0, np.int64),) * 3]
+    none = np.zeros(0, np.int64)
+    found: list[Piece] = [(none, none, none)]
     height, width = projection.weight.shape[2:]
     for a in range(height):  # every row of the kernel connects a neuron with one row of targets
-        keys, many = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        keys, many = [none], [none]
         to_h, from_h = _taken(projection, 0, a, maps.shape[1], shape[1])
         for b in range(width):
             to_w, from_w = _taken(projection, 1, b, maps.shape[2], shape[2])
