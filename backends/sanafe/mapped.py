@@ -43,7 +43,7 @@ def places_of(graph: Graph, chip: Chip) -> Places | str:
     Raises `InputError` for a text that is no mapping of this network.
     """
     if not graph.mapping:
-        return "the network keeps no mapping (ganglion map --form cluster -o)"
+        return "there is no mapping (ganglion map --form cluster -o gives one; a slice keeps none)"
     try:
         d: dict[str, Any] = json.loads(graph.mapping)
         if d["mapping"] != VERSION:

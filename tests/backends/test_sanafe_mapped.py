@@ -133,7 +133,7 @@ def test_spikes_pay_for_the_way_that_the_mapping_gives_them(small: Path, tmp_pat
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (lambda: networks.mlp(), "the network keeps no mapping"),
+        (lambda: networks.mlp(), "there is no mapping"),
         (lambda: with_mapping(networks.mlp(), form="graded")[0], "is of the graded form, without explicit members"),
         (lambda: with_mapping(networks.mlp(), "loihi2")[0], "is for loihi2, which is another chip"),
     ],
