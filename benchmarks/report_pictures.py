@@ -13,6 +13,7 @@ import importlib
 import io
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,14 @@ def digits(folder: Path) -> ganglion.Report:
 
 
 def resnet18(folder: Path) -> ganglion.Report:
-    """Random weights, QCFS activations (L = 4), CIFAR shape."""
+    """Random weights, QCFS activations (L = 4), CIFAR shape; mapped onto Loihi 2."""
     models = importlib.import_module("models")
     from ganglion.frontend.torch import export
 
     x = models.random_images((3, 32, 32), 16, seed=3)
     path = export(models.random_network("resnet18"), x[:1], folder / "resnet18.onnx", input_range=(0, 1))
     net = ganglion.compile(path, steps=4, members=4)
+    net = replace(net, mapping=ganglion.map(net, "loihi2", x=x.numpy()[:4]).to_text())
     return ganglion.report(net, path, x.numpy(), path=folder / "resnet18.html")
 
 
@@ -103,6 +105,7 @@ def pictures(running: Any, name: str, report: Path, folder: Path) -> None:
         found = opened(running, report)
         scrolled(found.page)
         taken(found.page, "header.top, #summary, #network", folder / "network.png")
+        taken(found.page, "#chip-heading, #chip .chip-mesh", folder / "chip.png")
     else:
         found = opened(running, report, scheme="dark")
         found.page.select_option("#graph-colour", "error")

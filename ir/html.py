@@ -23,6 +23,7 @@ STYLE = (
     "font-variant-numeric:tabular-nums}"
     ".ganglion th{border-bottom:1px solid currentColor;font-weight:600;vertical-align:bottom}"
     ".ganglion .text{text-align:left}"
+    ".ganglion svg{max-width:100%;height:auto}"
     "</style>"
 )
 

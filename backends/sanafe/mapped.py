@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from ganglion.errors import InputError
-from ganglion.ir import Array, Graph, GroupNeuron, Membrane, size
+from ganglion.ir import Array, Graph, GroupNeuron, Membrane, fingerprint, size
 
 from .architecture import TARGET, Chip
 
-VERSION = 1  # of the text
+VERSION = 2  # of the text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,10 +52,12 @@ def places_of(graph: Graph, chip: Chip) -> Places | str:
             return f"its mapping is of the {d['form']} form, without explicit members (ganglion map --form cluster)"
         if d["target"] != TARGET or tuple(d["mesh"]) != (chip.width, chip.height):
             return f"its mapping is for {d['target']}, which is another chip (ganglion map --target {TARGET})"
+        if d["fingerprint"] != fingerprint(graph):
+            return "its mapping is of another network; map it again (ganglion map --form cluster -o)"
         if d["places"] is None:
             return f"its mapping has no places, for the network does not fit on {TARGET}"
         return places(graph, chip, d)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError, RecursionError) as error:
         raise InputError(
             f"the mapping of '{graph.name}' is damaged: {error}", hint="map the network again (ganglion map -o)"
         ) from error

@@ -9,8 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import ganglion
-from ganglion.ir import dims
-from ganglion.mapping import Mapping
+from ganglion.mapping import Mapping, words
 from ganglion.samples import array
 
 from .console import DONE, NO, bars, give, out, progress
@@ -39,47 +38,23 @@ def map_(a: argparse.Namespace) -> int:
 
 
 def _layers(mapping: Mapping) -> Table:
-    at_least = "" if mapping.placement else "at least "
-    table = Table(
-        title=f"{escape(mapping.network)} on {escape(mapping.target)}, {mapping.form} form: {at_least}"
-        f"{mapping.core_count} cores"
-    )
-    for heading in ("population", "shape", "members", "tile", "cores", "what binds"):
-        table.add_column(heading, justify="right" if heading in ("members", "cores") else "left")
-    for x in mapping.layers:
-        binding = f"[red]{escape(x.binding)}[/]" if x.broken else escape(x.binding)
-        cores = f"{'>= ' if x.broken else ''}{x.cores}"
-        table.add_row(escape(x.name), dims(x.shape), str(x.members), dims(x.extents), cores, binding)
+    headings, rows = words.layers(mapping)
+    table = Table(title=escape(words.title(mapping)))
+    for i, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if i in words.NUMBERS else "left")
+    for x, row in zip(mapping.layers, rows, strict=True):
+        *cells, binding = map(escape, row)
+        table.add_row(*cells, f"[red]{binding}[/]" if x.broken else binding)
     return table
 
 
 def _tell(mapping: Mapping) -> None:
-    for check in mapping.checks:
-        if check.verdict != "pass":
-            colour, word = ("red", "no") if check.verdict == "fail" else ("yellow", "assumed")
-            out.print(f"[{colour}]{word}[/]: {escape(str(check))}", soft_wrap=True)
-    passed = sum(check.verdict == "pass" for check in mapping.checks)
-    board = f" ({mapping.board})" if mapping.board else ""
-    chips = f" on {mapping.chips} chip{'s' if mapping.chips != 1 else ''}{board}" if mapping.placement else ""
-    out.print(
-        f"fits: [{COLOURS[mapping.fits]}]{mapping.fits}[/]; {mapping.core_count} cores{chips}; "
-        f"{passed} of {len(mapping.checks)} conditions pass; what binds: {escape(mapping.binding)}",
-        soft_wrap=True,
-    )
-    _costs(mapping)
-
-
-def _costs(mapping: Mapping) -> None:
-    costs = mapping.costs
-    told = [f"{k.replace('_', ' ')} {v:,}" for k, v in costs["counts"].items() if v is not None]
-    out.print(f"per sample of {costs['steps']} steps: {', '.join(told)}", soft_wrap=True)
-    out.print(f"the ANN: {costs['ann']['macs']:,} multiply-accumulates of {costs['ann']['bits']} bits", soft_wrap=True)
-    time = costs["time_per_step_us"]
-    if time is not None:
-        high = "unknown" if time["high"] is None else f"{time['high']:g} us"
-        out.print(f"one time-step: at least {time['low']:g} us, at most {high} ({time['from']})", soft_wrap=True)
-    for name, band in (costs["energy_uJ"] or {}).items():
-        out.print(f"energy, {name}: {band['low']:,g} to {band['high']:,g} uJ", soft_wrap=True)
-    if costs["energy_uJ"] is None:
-        why = "no constants are public" if mapping.samples else "it takes spikes (--input), and public constants"
-        out.print(f"energy: not told; {why}")
+    for check in words.open_checks(mapping):
+        colour = "red" if check.verdict == "fail" else "yellow"
+        out.print(f"[{colour}]{words.WORDS[check.verdict]}[/]: {escape(str(check))}", soft_wrap=True)
+    for line in words.helps(mapping):
+        out.print(escape(line), soft_wrap=True)
+    colour = COLOURS[mapping.fits]
+    out.print(f"fits: [{colour}]{mapping.fits}[/]; {escape(words.verdict(mapping))}", soft_wrap=True)
+    for name, told in words.costs(mapping).items():
+        out.print(escape(f"{name}: {told}"), soft_wrap=True)

@@ -6,6 +6,7 @@ facts.py       figures and words that several of them show
 document.py    JSON, as schemas/inspect.schema.json has it
 drawing.py     Graphviz
 exchange.py    GraphML
+chip.py        where the network lies on a chip: text, facts, the cores of a population
 page.py        one HTML page (page.css)
 opening.py     one population, opened: population.py, population_text.py
 difference.py  two networks, compared

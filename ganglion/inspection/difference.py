@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from ganglion.ir import Array, Graph, Op
 from ganglion.ir.text import field_text, op_text
 
+from .chip import mapping_facts
 from .document import plain
 from .facts import array_words, attributes, header, number
 
@@ -93,12 +95,13 @@ class Difference:
 
 
 def difference(a: Graph, b: Graph) -> Difference:
-    """Everything in which two networks differ: the fields of the graph, the ops, and every field of an op."""
+    """Everything in which two networks differ: the fields of the graph, where it lies on a chip, the ops, and every
+    field of an op."""
     first, second = header(a), header(b)
     both = [op.name for op in a.ops if op.name in b]
     changed = {name: tuple(_changes(_fields(a, a[name]), _fields(b, b[name]))) for name in both}
     return Difference(
-        header=tuple(_changes(first, second)),
+        header=(*_changes(first, second), *_mapping_changes(a, b)),
         only_in_a=tuple(op for op in a.ops if op.name not in b),
         only_in_b=tuple(op for op in b.ops if op.name not in a),
         changed={name: changes for name, changes in changed.items() if changes},
@@ -109,6 +112,17 @@ def difference(a: Graph, b: Graph) -> Difference:
 def _fields(graph: Graph, op: Op) -> dict[str, Any]:
     common = {"op": op.mnemonic, "inputs": op.inputs, "origin": op.origin, "type": str(graph.typeof(op.name))}
     return common | attributes(op)
+
+
+def _mapping_changes(a: Graph, b: Graph) -> list[Change]:
+    if a.mapping == b.mapping:
+        return []
+    facts = [mapping_facts(graph) for graph in (a, b)]
+    if min(map(len, facts)) < 2:  # one of them has none, or none that can be read
+        facts = [{k: v for k, v in one.items() if k == "mapping"} for one in facts]
+    found = _changes(*facts)
+    digests = [hashlib.sha256(graph.mapping.encode()).hexdigest()[:8] for graph in (a, b)]
+    return found or [Change(field="mapping", a=digests[0], b=digests[1])]  # in something that nobody looks at
 
 
 def _changes(a: dict[str, Any], b: dict[str, Any]) -> list[Change]:

@@ -13,7 +13,9 @@ import numpy as np
 from ganglion.ir import Array, Op, integer_format
 from ganglion.ir.text import SMALL, array_checksum
 from ganglion.ir.types import Spikes
+from ganglion.mapping import kept_in
 
+from .chip import mapping_document
 from .facts import attributes, header, level, summary
 from .subject import Subject
 
@@ -31,6 +33,7 @@ def document(subject: Subject) -> dict[str, Any]:
         "version": VERSION,
         **head,
         "summary": summary(graph),
+        "mapping": mapping_document(kept_in(graph)),
         "ops": [_op(subject, op) for op in graph.ops],
     }
 

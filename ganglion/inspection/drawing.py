@@ -26,7 +26,9 @@ from ganglion.ir import (
     dims,
     format_text,
 )
+from ganglion.mapping.words import count
 
+from .chip import cores_by_population
 from .facts import level, number
 from .subject import Subject
 
@@ -58,6 +60,7 @@ class Drawing:
         self.ids = {op.name: f"n{i}" for i, op in enumerate(self.graph.ops)}
         self.cluster_of = {name: c.name for c in self.graph.of(Cluster) for name in c.inputs}
         self.box_of = {c.name: f"cluster_{self.ids[c.name]}" for c in self.graph.of(Cluster)}
+        self.cores = cores_by_population(self.graph)
         self.composed = self.graph.stage >= Stage.COMPOSED
 
     def lines(self) -> Iterator[str]:
@@ -84,6 +87,7 @@ class Drawing:
         words = [op.name, self.kind(op), dims(value.shape)]
         words += [format_text(op).replace(", ", "\n")] if format_text(op) else []
         words += ["levels: placeholder"] if op.name in self.placeholders and isinstance(op, Staircase) else []
+        words += [count(self.cores[op.name], "core")] if op.name in self.cores else []
         colour = next((c for kind, c in COLOURS.items() if isinstance(op, kind)), "#f5f5f5")
         origin = ", ".join(op.origin) or op.name
         return f'{self.ids[op.name]} [label={label(*words)}, fillcolor="{colour}", tooltip={label(origin)}];'

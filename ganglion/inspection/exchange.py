@@ -9,6 +9,7 @@ import networkx as nx
 from ganglion.errors import InputError
 from ganglion.ir import format_text
 
+from .chip import cores_by_population
 from .facts import shown
 from .subject import Subject
 
@@ -16,7 +17,8 @@ ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def to_graphml(subject: Subject) -> str:
-    """The graph that `Graph.to_networkx` gives, with the fields, integer format and placeholders of every op.
+    """The graph that `Graph.to_networkx` gives, with the fields, integer format and placeholders of every op, and the
+    cores of a population that is mapped.
 
     Raises `InputError` where a name holds a character that XML does not have.
     """
@@ -30,6 +32,8 @@ def to_graphml(subject: Subject) -> str:
             placeholder=op.name in subject.placeholders,
             **{f"field_{name}": words for name, words in shown(op).items()},
         )
+    for name, cores in cores_by_population(subject.graph).items():
+        graph.nodes[name]["cores"] = cores
     for holder in (graph.graph, *(values for _, values in graph.nodes(data=True))):
         for key, value in holder.items():
             holder[key] = ILLEGAL.sub("\ufffd", value) if isinstance(value, str) else value

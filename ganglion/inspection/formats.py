@@ -9,7 +9,9 @@ from typing import Literal, overload
 from ganglion.errors import InputError
 from ganglion.ir import to_text
 from ganglion.ir.file import to_bytes
+from ganglion.mapping import kept_in
 
+from .chip import mapping_text
 from .document import document
 from .drawing import to_dot
 from .exchange import to_graphml
@@ -19,8 +21,16 @@ from .subject import Source, Subject, subject_of
 TextFormat = Literal["text", "json", "dot", "graphml", "html"]
 Format = TextFormat | Literal["onnx"]
 
+
+def _text(subject: Subject) -> str:
+    """The network, and below it the mapping that it keeps."""
+    kept = kept_in(subject.graph)
+    network = to_text(subject.graph, subject.placeholders)
+    return network if kept is None else f"{network.rstrip()}\n\n{mapping_text(kept)}"
+
+
 WRITERS: dict[str, Callable[[Subject], str | bytes]] = {
-    "text": lambda subject: to_text(subject.graph, subject.placeholders),
+    "text": _text,
     "json": lambda subject: json.dumps(document(subject), indent=1, allow_nan=False),
     "dot": to_dot,
     "graphml": to_graphml,
@@ -47,7 +57,7 @@ def inspect(
 ) -> str | bytes:
     """A network, of any stage, or a model as imported (before any pass), in one of these formats:
 
-    text     the IR, one op a line
+    text     the IR, one op a line, and where it lies on a chip
     json     plain data, as schemas/inspect.schema.json in the package describes it
     dot      Graphviz: populations by level, projections between them
     graphml  for networkx, Gephi, yEd: one node per op

@@ -25,6 +25,7 @@ from ganglion.ir import (
 )
 from ganglion.ir.passes.expand_clusters import joined
 
+from .chip import cores_of
 from .facts import level
 from .population import Arrival, OpenedPopulation
 from .subject import Subject
@@ -67,6 +68,7 @@ def open_population(subject: Subject, name: str) -> OpenedPopulation:
         arrivals=tuple(_arrival(graph, i, level(graph, op)) for i in first.inputs),
         readers=tuple(reader.name for reader in graph.consumers(op.name)),
         placeholder=op.name in subject.placeholders,
+        on_chip=cores_of(graph, op.name),
         **common,
     )
 

@@ -1,4 +1,4 @@
-"""One HTML page of a network: figures, notes, and all ops, each with links to what it reads and who reads it.
+"""One HTML page of a network: figures, notes, its place on a chip, and all ops, with links among them.
 
 It needs no other file, no script and no network. Colours follow the reader's choice of light or dark.
 """
@@ -20,6 +20,9 @@ from ganglion.ir import (
     Staircase,
     format_text,
 )
+from ganglion.mapping import kept_in
+from ganglion.mapping.page import fragment
+from ganglion.mapping.page import style as chip_style
 from ganglion.version import __version__
 
 from .facts import header, level, shown, summary
@@ -45,6 +48,9 @@ def to_html(subject: Subject) -> str:
     head = "".join(f'<th scope="col">{heading}</th>' for heading in HEADINGS)
     rows = "\n".join(_op(subject, op, anchors, readers[op.name]) for op in graph.ops)
     style = (files("ganglion.inspection") / "page.css").read_text(encoding="utf-8")
+    kept = kept_in(graph)
+    chip = "" if kept is None else f'<h2 id="chip">On the chip</h2>\n{fragment(kept)}'
+    style += "" if kept is None else chip_style()
     source = f" Its model has the checksum <code>{escape(graph.source)}</code>." if graph.source else ""
     return f"""<!doctype html>
 <html lang="en">
@@ -63,6 +69,7 @@ def to_html(subject: Subject) -> str:
 </header>
 <main>
 {_notes(graph)}
+{chip}
 <h2 id="ops">{len(graph)} ops</h2>
 <table>
 <thead><tr>{head}</tr></thead>

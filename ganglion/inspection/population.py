@@ -9,6 +9,7 @@ import numpy as np
 
 from ganglion.ir import Array, Shape, per_channel, signed_bits
 
+from .chip import Cores
 from .document import plain
 
 
@@ -89,6 +90,7 @@ class OpenedPopulation:
     arrivals: tuple[Arrival, ...]
     readers: tuple[str, ...]
     placeholder: bool
+    on_chip: Cores | str
 
     @property
     def per_channel(self) -> bool:
@@ -133,12 +135,18 @@ class OpenedPopulation:
             "channels": self.channels(),
             "inputs": [a.as_json() for a in self.arrivals],
             "read_by": list(self.readers),
+            "mapping": _mapped(self.on_chip),
         }
 
     def __str__(self) -> str:
         from .population_text import population_text  # which reads the population
 
         return population_text(self)
+
+
+def _mapped(found: Cores | str) -> dict[str, Any] | None:
+    """Its cores, or the problem with the mapping; None where there is none."""
+    return ({"problem": found} if found else None) if isinstance(found, str) else found.as_json()
 
 
 def _over(table: Array, channels: int) -> Array:

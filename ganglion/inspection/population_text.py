@@ -12,8 +12,8 @@ from .table import columns, cut
 
 
 def population_text(p: OpenedPopulation) -> str:
-    """Facts, members, channels and inputs."""
-    return "\n".join([*_facts(p), *_members(p), *_channels(p), *_arrivals(p)])
+    """Facts, members, channels, inputs and cores."""
+    return "\n".join([*_facts(p), *_members(p), *_channels(p), *_arrivals(p), *_cores(p)])
 
 
 def _facts(p: OpenedPopulation) -> list[str]:
@@ -79,6 +79,12 @@ def _arrivals(p: OpenedPopulation) -> list[str]:
     rows = [(a.name, a.op, a.source, *_weights(a)) for a in p.arrivals]
     headings = ("input", "op", "from", "weights", "bits", "exponent", "delay", "arrives at level", "synapses")
     return ["", _count(len(rows), "input"), *columns(rows, headings, numbers=(4, 5, 6, 7, 8))]
+
+
+def _cores(p: OpenedPopulation) -> list[str]:
+    if isinstance(p.on_chip, str):
+        return ["", f"cores: {p.on_chip}"] if p.on_chip else []
+    return p.on_chip.lines()
 
 
 def _weights(a: Arrival) -> tuple[str, ...]:

@@ -13,13 +13,17 @@ verify.py   a mapping judged by other code: everything placed once, every spike 
 walk.py     the verifier's walk over all synapses
 recount.py  what every core takes, counted anew
 cost.py     counts, energy bands, bounds of time
-result.py   what a mapping is, and its text in the network's file
+result.py   what a mapping is
+text.py     its text in the network's file, and what a file keeps
+mesh.py     where everything is in a picture; picture.py: as SVG
+words.py    a mapping in words and rows; page.py: as HTML (chip.css)
 """
 
 from __future__ import annotations
 
 from .result import Check, Core, MappedLayer, Mapping
 from .run import map_network
+from .text import Kept, kept_in
 from .verify import verify
 
-__all__ = ["Check", "Core", "MappedLayer", "Mapping", "map_network", "verify"]
+__all__ = ["Check", "Core", "Kept", "MappedLayer", "Mapping", "kept_in", "map_network", "verify"]

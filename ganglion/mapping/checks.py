@@ -17,7 +17,7 @@ from ganglion.targets import Hardware, Target
 from .layers import Layer
 from .observe import Observed
 from .result import Check, MappedLayer, Verdict
-from .search import Cut, slots
+from .search import Cut, shares, slots
 from .tiles import bias_synapses, largest, lateral_synapses
 
 HELP = {
@@ -35,12 +35,11 @@ HELP = {
 
 def mapped(cut: Cut, hardware: Hardware, senders: Mapping[str, int]) -> MappedLayer:
     """A population's cut as the result tells it, with the limit that binds and what would help."""
-    use = {name: int(values.max()) for name, values in cut.use.items()}
-    full = cut.utilisation()
-    name = max(cut.broken or full, key=lambda n: (cut.broken[n] / cut.limits[n]) if cut.broken else full[n])
-    most = cut.broken.get(name, use[name])
+    use = {name: int(values.max()) for name, values in cut.use.items()} | cut.broken
+    full = shares(use, cut.limits)
+    name = max(cut.broken or full, key=full.__getitem__)
     remedy = ""
-    if cut.broken:
+    if cut.broken or cut.tiling.tiles > 1:
         remedy = HELP[name]
         if max(cut.layer.members, *(senders[link.source] for link in cut.layer.incoming)) > 1 and name != "thresholds":
             graded = ", or use the graded form" if hardware.payload_bits else ""
@@ -51,9 +50,9 @@ def mapped(cut: Cut, hardware: Hardware, senders: Mapping[str, int]) -> MappedLa
         members=cut.layer.members,
         extents=cut.tiling.extents,
         cores=cut.tiling.tiles,
-        use=use | cut.broken,
+        use=use,
         limits=cut.limits,
-        binding=f"{name}, {most} of {cut.limits[name]}",
+        binding=f"{name}, {use[name]} of {cut.limits[name]}",
         broken=bool(cut.broken),
         remedy=remedy,
     )
@@ -87,7 +86,8 @@ def _resources(layers: tuple[MappedLayer, ...]) -> Iterator[Check]:
         broken = [x for x in layers if x.use[name] > x.limits[name]]
         for layer in broken:
             detail = f"{layer.use[name]} of {layer.limits[name]}"
-            yield Check(name=name, verdict="fail", where=layer.name, detail=detail, remedy=layer.remedy)
+            remedy = layer.remedy if layer.binding.startswith(f"{name},") else HELP[name]
+            yield Check(name=name, verdict="fail", where=layer.name, detail=detail, remedy=remedy)
         if not broken:
             detail = f"at most {fullest.use[name]} of {fullest.limits[name]} ({fullest.name})"
             yield Check(name=name, verdict="pass", detail=detail)

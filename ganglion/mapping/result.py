@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
-
-import numpy as np
-
-from ganglion.errors import InputError
 
 from .layers import Box
 from .place import Placement
 from .routes import Routes
+from .search import shares
 
 Verdict = Literal["pass", "fail", "unknown"]
-VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +41,7 @@ class MappedLayer:
     use, limits        by resource, what the fullest core takes, and has (resources that are not known have no limit)
     binding            the resource of which the fullest core has least left, with use and limit
     broken             whether not even one neuron keeps some limit
-    remedy             what would help
+    remedy             what would make it fit or, where it fits on several cores, take fewer of them
     """
 
     name: str
@@ -63,7 +58,7 @@ class MappedLayer:
     @property
     def utilisation(self) -> dict[str, float]:
         """By resource with a known limit, the share that the fullest core takes."""
-        return {name: self.use[name] / limit for name, limit in self.limits.items()}
+        return shares(self.use, self.limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +84,8 @@ class Mapping:
     costs      counts, energy and time (`ganglion.mapping.cost`)
     samples    how many samples spikes were measured on; 0: none, messages count as if every member fired at every step
     mesh       (columns, rows) of tiles of a chip
+    per_tile, chip_cores  cores of a tile, and of a chip, which may have fewer than its tiles have room for
+    fingerprint  of the network (`ganglion.ir.fingerprint`)
     """
 
     network: str
@@ -103,6 +100,9 @@ class Mapping:
     costs: dict[str, Any]
     samples: int
     mesh: tuple[int, int]
+    per_tile: int
+    chip_cores: int
+    fingerprint: str
     board: str = ""
     notes: tuple[str, ...] = field(default=())
 
@@ -172,64 +172,18 @@ class Mapping:
 
     def to_text(self) -> str:
         """For the network's file; `from_text` gives the same mapping back."""
-        place = self.placement
-        return json.dumps(
-            {
-                "mapping": VERSION,
-                **{k: getattr(self, k) for k in ("network", "target", "form", "seed", "costs", "samples", "mesh")},
-                **{k: getattr(self, k) for k in ("board", "notes")},
-                "layers": [{k: getattr(x, k) for k in MappedLayer.__dataclass_fields__} for x in self.layers],
-                "cores": [[c.population, c.box, list(c.use.values())] for c in self.cores],
-                "resources": list(self.cores[0].use) if self.cores else [],
-                "places": None if place is None else [a.tolist() for a in (place.chip, place.x, place.y, place.slot)],
-                "routes": {
-                    name: [r.sources.tolist(), r.targets.tolist(), r.neurons.tolist(), np.round(r.messages, 6).tolist()]
-                    for name, r in self.routes.items()
-                },
-                "checks": [{k: getattr(c, k) for k in Check.__dataclass_fields__} for c in self.checks],
-            },
-            separators=(",", ":"),
-        )
+        from .text import to_text  # which reads mappings
+
+        return to_text(self)
 
     @staticmethod
     def from_text(text: str) -> Mapping:
-        """Raises `InputError` for a text that `to_text` does not give."""
-        try:
-            d = json.loads(text)
-            if d["mapping"] != VERSION:
-                raise ValueError(f"version {d['mapping']}")
-            layers = tuple(MappedLayer(**(x | {k: tuple(x[k]) for k in ("shape", "extents")})) for x in d["layers"])
-            cores = tuple(
-                Core(population=p, box=_box(box), use=dict(zip(d["resources"], use, strict=True)))
-                for p, box, use in d["cores"]
-            )
-            place = d["places"]
-            if place is not None:
-                chip, x, y, slot = (np.array(a, np.int64) for a in place)
-                place = Placement(chip=chip, x=x, y=y, slot=slot)
-            routes = {
-                name: Routes(
-                    sources=np.array(a, np.int64),
-                    targets=np.array(b, np.int64),
-                    neurons=np.array(n, np.int64),
-                    messages=np.array(m, np.float64),
-                )
-                for name, (a, b, n, m) in d["routes"].items()
-            }
-            return Mapping(
-                **{k: d[k] for k in ("network", "target", "form", "seed", "costs", "samples", "board")},
-                notes=tuple(d["notes"]),
-                mesh=(d["mesh"][0], d["mesh"][1]),
-                layers=layers,
-                cores=cores,
-                placement=place,
-                routes=routes,
-                checks=tuple(Check(**c) for c in d["checks"]),
-            )
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise InputError(f"the network's mapping is damaged: {error}", hint="map the network again") from error
+        """Raises `InputError` for a text that `to_text` does not give, or gave in another version."""
+        from .text import from_text
 
+        return from_text(text)
 
-def _box(box: Any) -> Box:
-    (a, b), (c, d), (e, f) = box
-    return (a, b), (c, d), (e, f)
+    def _repr_html_(self) -> str:
+        from .page import notebook
+
+        return notebook(self)

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from ganglion.errors import InputError
-from ganglion.ir import Array, Graph, Input
+from ganglion.ir import Array, Graph, Input, fingerprint
 from ganglion.ir.file import load as load_network
 from ganglion.targets import Hardware, Target, load
 
@@ -105,6 +105,9 @@ def map_network(
         | {"observed": observed(net, layers, seen)},
         samples=0 if seen is None else seen.samples,
         mesh=hardware.tiles,
+        per_tile=hardware.per_tile,
+        chip_cores=hardware.cores,
+        fingerprint=fingerprint(net),
         board=board or _smallest(hardware, placement.chips if placement else 0),
     )
     if placement is not None:

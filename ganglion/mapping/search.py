@@ -5,7 +5,7 @@ From the readout backwards, because a core's out-axons depend on how the populat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 
@@ -35,9 +35,10 @@ class Cut:
     limits: dict[str, int]
     broken: dict[str, int]
 
-    def utilisation(self) -> dict[str, float]:
-        """By resource, the share that the fullest core takes."""
-        return {name: float(self.use[name].max()) / limit for name, limit in self.limits.items()}
+
+def shares(use: Mapping[str, int], limits: Mapping[str, int]) -> dict[str, float]:
+    """By resource with a known limit, the share of it that a use is."""
+    return {name: use[name] / limit for name, limit in limits.items()}
 
 
 def limits_of(layer: Layer, hardware: Hardware) -> dict[str, int]:

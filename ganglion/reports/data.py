@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ganglion.ir import Array, size
+from ganglion.ir import Array, Graph, size
 from ganglion.ledger.ladder import INTEGER
+from ganglion.mapping import kept_in
 from ganglion.version import __version__
 
 from .layout import Layout, layout
@@ -62,6 +63,7 @@ def as_plain(data: ReportData) -> dict[str, Any]:
             "compiler": list(data.net.notes),
             "populations": [asdict(p) for p in populations],
             "edges": [asdict(e) for e in edges],
+            "chip": _chip(data.net),
             "ledger": _ledger(data),
             "spikes": _spikes(data, populations),
             "sweep": None if data.sweep is None else data.sweep.as_json(),
@@ -79,6 +81,15 @@ def as_plain(data: ReportData) -> dict[str, Any]:
     )
     plain["layouts"] = {name: _drawn(found, edges) for name, found in layouts.items()}  # whole units, never rounded
     return plain
+
+
+def _chip(net: Graph) -> dict[str, Any] | None:
+    """What the summary says of the network's place on a chip; None where it was never mapped, {} for a problem."""
+    kept = kept_in(net)
+    if kept is None or kept.mapping is None:
+        return None if kept is None else {}
+    m = kept.mapping
+    return {"target": m.target, "fits": m.fits, "cores": m.core_count, "chips": m.chips}
 
 
 def _ledger(data: ReportData) -> dict[str, Any]:

@@ -8,6 +8,9 @@ import re
 from importlib.resources import files
 
 from ganglion.errors import InternalError
+from ganglion.mapping import kept_in
+from ganglion.mapping.page import fragment
+from ganglion.mapping.page import style as chip_style
 
 from .data import as_plain
 from .result import ReportData
@@ -19,12 +22,13 @@ LICENCES = ("cytoscape.LICENSE", "echarts.NOTICE", "echarts.LICENSE-d3")
 
 def page(data: ReportData) -> str:
     """The report as HTML: it reads nothing from anywhere else, and its own policy forbids it to."""
-    given = as_plain(data)
+    given, kept = as_plain(data), kept_in(data.net)
     own = "\n".join(_text(f"page/{name}") for name in SCRIPTS)
     parts = {
         "title": html.escape(f"{data.net.name}: ganglion report"),
-        "style": _text("page/style.css"),
+        "style": _text("page/style.css") + chip_style(),
         "data": as_script_data(given),
+        "chip": "" if kept is None else fragment(kept),
         "libraries": "\n".join(f"<script>{_inlined(f'vendor/{name}')}</script>" for name in LIBRARIES),
         "script": f'<script>(() => {{\n"use strict";\n{own}\n}})();</script>',
         "licences": "".join(f"<pre>{html.escape(_text(f'vendor/{name}'))}</pre>" for name in LICENCES),

@@ -156,6 +156,13 @@ def test_a_network_that_does_not_fit_has_no_places(tmp_path: Path) -> None:
     assert "has no places" in about(bundle)["placement"]["told"]
 
 
+def test_a_mapping_of_another_network_is_not_followed(small: Path, tmp_path: Path) -> None:
+    other, _ = with_mapping(networks.residual(), small)
+    told = about(emit(replace(networks.mlp(), mapping=other.mapping), tmp_path / "bundle"))["placement"]
+    assert not told["mapped"]
+    assert "its mapping is of another network" in told["told"]
+
+
 def test_a_slice_keeps_no_mapping(small: Path, tmp_path: Path) -> None:
     graph, _ = with_mapping(networks.residual(), small)
     bundle = ganglion.emit(graph, "sanafe", tmp_path / "bundle", populations=2)

@@ -134,3 +134,13 @@ def test_deploying_without_lava_says_what_to_do(folder: Path, tmp_path: Path) ->
     program, *options = command.split()
     assert Path(program).is_file()
     assert np.load(options[options.index("--input") + 1]).shape == (4, 1, 8, 8)
+
+
+@pytest.mark.slow
+def test_train_for_methods() -> None:
+    told = run("train_for_methods.py", "--epochs", "2", COLUMNS="120")
+    rows = [line.split("  ") for line in told.splitlines() if "%" in line]
+    assert len(rows) == 8
+    for method in ("if", "deng-gu", "dual-threshold"):
+        assert any(method in [cell.strip() for cell in row] for row in rows)
+    assert told.count("threshold ReLU, shifted") == 2

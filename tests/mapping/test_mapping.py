@@ -113,21 +113,6 @@ def test_a_swap_gains_what_the_ways_become_shorter(tmp_path: Path) -> None:
     assert moved > 5
 
 
-def test_the_networks_file_keeps_its_mapping(tmp_path: Path) -> None:
-    net = networks.residual()
-    mapping = map_network(net, "loihi2")
-    ganglion.save(replace(net, mapping=mapping.to_text()), tmp_path / "net.onnx")
-    loaded = ganglion.load(tmp_path / "net.onnx")
-    assert Mapping.from_text(loaded.mapping).to_text() == mapping.to_text()
-    assert ganglion.expand_clusters(loaded).mapping == ""  # it is of that network no more
-
-
-@pytest.mark.parametrize("text", ["", "{}", '{"mapping": 99}', "[]"])
-def test_a_damaged_mapping_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="damaged"):
-        Mapping.from_text(text)
-
-
 def test_costs_count_what_was_measured() -> None:
     net = networks.mlp()
     x = (networks.codes(net, 3) - net.input.zero_point) * net.input.scale

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -274,6 +275,36 @@ def test_all_draw_where_they_are_told(tmp_path: Path) -> None:
     assert matplotlib.pyplot.get_fignums() == []
     with pytest.raises(ganglion.InputError, match="a plot is a file ending in"):
         plot.save(figure.axes[0], tmp_path / "a.txt")
+
+
+def test_a_mesh_shows_every_core_and_link() -> None:
+    from ganglion.mapping.mesh import colours, mesh_of
+
+    net = residual(steps=3, members=2)
+    mapping = ganglion.map(net, "loihi2", form="cluster", x=samples(net, 4))
+    ax = plot.mesh(mapping)
+    assert ax.get_title(loc="left") == f"drawn on loihi2, cluster form: {mapping.core_count} cores"
+    lines, *squares = ax.collections
+    mesh = mesh_of(mapping)
+    assert len(lines.get_segments()) == len(mesh.links)
+    shown = {c.get_label(): c for c in squares}
+    assert {name: len(c.get_paths()) for name, c in shown.items()} == {
+        "free": len(mesh.free),
+        **{layer.name: layer.cores for layer in mapping.layers},
+    }
+    for name, colour in colours(mapping).items():
+        assert matplotlib.colors.to_hex(shown[name].get_facecolor()[0]) == colour
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == [layer.name for layer in mapping.layers]
+    assert f"chip 1: {mapping.core_count} of 120 cores" in texts(ax)
+    busy = [width for width, m in zip(lines.get_linewidths(), mesh.messages, strict=True) if m == mesh.messages.max()]
+    assert min(busy) == max(lines.get_linewidths())
+
+
+def test_what_is_not_placed_has_no_mesh() -> None:
+    net = residual(steps=3, members=2)
+    with pytest.raises(ganglion.InputError, match="'drawn' is not placed on loihi1") as caught:
+        plot.mesh(replace(ganglion.map(net, "loihi1", form="cluster"), placement=None))
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize("kind", ["svg", "png", "pdf"])

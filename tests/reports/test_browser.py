@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ganglion.mapping import map_network
 from ganglion.reports.page import page as page_of
 
 from .browser import Opened, browser, missing, opened, scrolled
@@ -184,3 +186,33 @@ def test_a_hostile_name_is_only_a_name(show: Open, tmp_path: Path) -> None:
     page.select_option("#graph-population", index=1)
     scrolled(page)
     assert " ".join(chosen(page).split()) == " ".join(HOSTILE.replace("\u2028", " ").split())
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_chip_is_drawn_in_the_colours_of_the_page(show: Open, tmp_path: Path, width: int, scheme: str) -> None:
+    data = example_data()
+    mapping = map_network(data.net, "loihi2")
+    path = tmp_path / "mapped.html"
+    path.write_text(page_of(replace(data, net=replace(data.net, mapping=mapping.to_text()))), encoding="utf-8")
+    page = show(path, width=width, scheme=scheme).page
+    assert page.is_visible("#chip")
+    assert page.is_visible('nav a[href="#chip"]')
+    assert f"Fits loihi2\n{mapping.fits}" in page.inner_text("#tiles")
+    page.locator("#chip .mesh").scroll_into_view_if_needed()
+    box = page.locator("#chip .mesh").bounding_box()
+    assert box["width"] > 250
+    assert box["height"] > 100
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    ink = page.evaluate(
+        r"getComputedStyle(document.querySelector('#chip .mesh rect')).stroke.match(/\d+/g).slice(0, 3).map(Number)"
+    )
+    assert (sum(ink) > 500) == (scheme == "dark")
+    assert page.locator("#chip tbody th .swatch").count() == len(mapping.layers)
+
+
+def test_a_network_that_was_never_mapped_has_no_such_section(show: Open) -> None:
+    page = show().page
+    assert not page.is_visible("#chip")
+    assert not page.is_visible('nav a[href="#chip"]')
+    assert "Fits" not in page.inner_text("#tiles")

@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 
 from ganglion.ir import dims
+from ganglion.mapping import Kept, Mapping, map_network
+from ganglion.mapping.page import fragment
 from ganglion.reports.data import as_plain
 from ganglion.reports.page import as_script_data, page
 from ganglion.reports.result import ReportData
+from tests.networks import samples
 
 from .helpers import HOSTILE, example_data, renamed, residual_network
 
@@ -146,6 +149,32 @@ def test_without_a_sweep_there_are_no_figures_of_it(data: ReportData) -> None:
     plain = held(page(replace(data, sweep=None, firing={})))
     assert plain["sweep"] is None
     assert plain["firing"] == []
+
+
+@pytest.fixture(scope="module")
+def on_chip(data: ReportData) -> ReportData:
+    """The same network, and where it lies."""
+    x = samples(data.net, 3)
+    return replace(data, net=replace(data.net, mapping=map_network(data.net, "loihi2", x=x).to_text()))
+
+
+def test_a_mapped_network_has_a_section_on_the_chip(on_chip: ReportData, html: str) -> None:
+    mapping = Mapping.from_text(on_chip.net.mapping)
+    mapped = page(on_chip)
+    (section,) = re.findall(r'<section id="chip".*?</section>', mapped, re.DOTALL)
+    assert fragment(Kept(mapping=mapping)) in section
+    assert held(mapped)["chip"] == {"target": "loihi2", "fits": mapping.fits, "cores": mapping.core_count, "chips": 1}
+    assert held(html)["chip"] is None
+    assert 'class="on-chip"' not in html  # an empty section, which a script hides
+    for check in (test_nothing_is_loaded_from_elsewhere, test_every_label_and_reference_leads_somewhere):
+        check(mapped)
+
+
+def test_a_mapping_that_cannot_be_read_is_told(data: ReportData) -> None:
+    text = page(replace(data, net=replace(data.net, mapping="{")))
+    assert held(text)["chip"] == {}
+    (section,) = re.findall(r'<section id="chip".*?</section>', text, re.DOTALL)
+    assert "the network&#x27;s mapping is damaged" in section
 
 
 def test_the_size(html: str) -> None:

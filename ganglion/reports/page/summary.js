@@ -31,12 +31,17 @@ function showSummary() {
     ["Spikes", short(s.spikes_per_sample), "per sample"],
     ["Synaptic operations", short(s.operations_per_sample), "per sample"],
   ];
+  if (DATA.chip?.fits) {
+    const { target, fits, cores, chips } = DATA.chip;
+    const many = (n, what) => `${commas(n)} ${what}${n === 1 ? "" : "s"}`;
+    tiles.push([`Fits ${target}`, fits, chips ? `${many(cores, "core")} on ${many(chips, "chip")}` : `at least ${many(cores, "core")}`]);
+  }
   for (const [term, value, detail] of tiles) {
     $("tiles").append(el("div", {}, el("dt", {}, term), el("dd", {}, String(value), el("small", {}, detail))));
   }
   for (const note of DATA.notes) $("notes").append(el("li", {}, note));
   for (const note of DATA.compiler) $("compiler").append(el("li", {}, note));
   if (!DATA.compiler.length) $("compiler").append(el("li", {}, "None."));
-  const there = { sweep: DATA.sweep !== null, firing: DATA.firing.length > 0 };
+  const there = { sweep: DATA.sweep !== null, firing: DATA.firing.length > 0, chip: DATA.chip !== null };
   for (const part of document.querySelectorAll("[data-part]")) part.hidden = !there[part.dataset.part];
 }
