@@ -49,12 +49,6 @@ def parser() -> argparse.ArgumentParser:
         help=f"how activations become populations: {', '.join(METHODS)} (default: gn; `ganglion methods` explains)",
     )
     _compile_options(sub)
-    sub.add_argument(
-        "--optimize",
-        metavar="X.npy",
-        help="samples (N, ...) on which thresholds, initial potentials and biases are optimised for this T and tau "
-        "(not those that accuracy is measured on)",
-    )
     sub.add_argument("--dump-ir", metavar="DIR", help="keep the IR after every pass: text, and a network to inspect")
 
     sub = command(
@@ -154,7 +148,7 @@ def parser() -> argparse.ArgumentParser:
         type=_methods,
         default=("gn",),
         metavar="METHOD,...",
-        help=f"conversion methods: {', '.join(METHODS)}, or: all (default: gn)",
+        help=f"conversion methods: {', '.join(METHODS)}, or: all (default: gn; ftbc needs --optimize)",
     )
     _sample_options(sub)
     _compile_options(sub)
@@ -209,6 +203,13 @@ def _compile_options(sub: argparse.ArgumentParser) -> None:
         help="one threshold per channel, folded into the weights, or per layer (default: channel)",
     )
 
+    sub.add_argument(
+        "--optimize",
+        metavar="X.npy",
+        help="samples (N, ...) on which thresholds, initial potentials and biases are optimised for each T and tau "
+        "(not those that accuracy is measured on); ftbc needs them",
+    )
+
 
 def _input_options(sub: argparse._ActionsContainer) -> None:
     sub.add_argument("--input-range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="real range of the input")
@@ -238,8 +239,10 @@ def _list(text: str) -> tuple[int | str, ...]:
     return tuple(word if word == "levels" else int(word) for word in words)
 
 
-def _methods(text: str) -> tuple[str, ...]:
-    words = tuple(METHODS) if text == "all" else tuple(word.strip() for word in text.split(","))
+def _methods(text: str) -> str | tuple[str, ...]:
+    if text == "all":
+        return text
+    words = tuple(word.strip() for word in text.split(","))
     wrong = [word for word in words if word not in METHODS]
     if wrong:
         raise argparse.ArgumentTypeError(f"there is no method '{wrong[0]}'; there are {', '.join(METHODS)}, and: all")

@@ -137,10 +137,14 @@ def test_a_sweep_in_a_notebook() -> None:
     sweep = Sweep(model="net", target="loihi2", samples=9, ann_accuracy=0.75, runs=1, rows=rows)
     page = Page(sweep._repr_html_())
     assert page.rows[1:] == [
-        ["L", "2", "50.00 %", "75.00 %", "1,234.5", "2,000,000.0", ""],
-        ["8", "4", "", "", "", "", "<too long>"],
+        ["gn", "L", "2", "50.00 %", "75.00 %", "1,234.5", "2,000,000.0", ""],
+        ["gn", "8", "4", "", "", "", "", "<too long>"],
     ]
     assert page.notes == ["net on loihi2: 9 samples; the ANN has 75.00 %"]
+    corrected = replace(sweep, rows=[replace(rows[0], optimized=5), rows[1]])
+    assert Page(corrected._repr_html_()).notes == [
+        "net on loihi2, optimised on 5 samples: 9 samples; the ANN has 75.00 %"
+    ]
     assert Page(replace(sweep, ann_accuracy=None)._repr_html_()).notes == ["net on loihi2: 9 samples"]
 
 

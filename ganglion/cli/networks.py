@@ -59,7 +59,6 @@ def compile_(a: argparse.Namespace) -> int:
             steps=a.steps,
             members=a.members,
             method=a.method,
-            optimize=array(a.optimize, "samples to optimise on") if a.optimize else None,
             watch=watch,
             progress=bar("calibration") if a.calibration else None,
             optimize_progress=bar("optimising") if a.optimize else None,
@@ -154,6 +153,7 @@ def compile_options(a: argparse.Namespace) -> dict[str, Any]:
         "percentile": a.percentile,
         "drop": a.drop,
         "output": a.output_name,
+        "optimize": array(a.optimize, "samples to optimise on") if a.optimize else None,
     }
 
 

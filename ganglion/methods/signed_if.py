@@ -9,7 +9,7 @@ import numpy as np
 
 from ganglion.ir import GroupNeuron, Staircase
 
-from .base import Method, population, theta_of
+from .base import Calibration, Method, population, theta_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class SignedIntegrateAndFire(Method):
     source: ClassVar[str] = "signed neuron with memory (SNM), as in public code"
     kind: ClassVar[str] = "one level and one that takes back, soft reset"
     one_member: ClassVar[bool] = True
-    calibration = "max"
+    calibration: ClassVar[Calibration] = "max"
 
     def neuron(self, op: Staircase, members: int, steps: int) -> GroupNeuron:
         theta = theta_of(op)

@@ -29,5 +29,5 @@ def sweep(sweep: Sweep, ax: Axes | None = None, *, against: Literal["steps", "op
         ax.set_ylabel("agreement with the ANN" if sweep.ann_accuracy is None else "accuracy")
         where: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.02, 1), "alignment": "left"}
         ax.legend(title=legend_title(sweep), frameon=False, **where)
-        title(ax, f"{sweep.model} on {sweep.target}, {sweep.samples:,} samples")
+        title(ax, sweep.heading)
     return ax

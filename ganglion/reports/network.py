@@ -116,6 +116,7 @@ def _population(net: Graph, op: Op, label: str) -> Population:
         facts += [("input codes", f"{op.low} to {op.high}"), ("real range", f"{low:.4g} to {high:.4g}")]
     if isinstance(op, GroupNeuron):
         facts += [("members τ", str(op.members)), ("value of a spike θ/τ", f"{op.scale:.4g}")]
+        facts += [("members that take spikes back", str(op.takers))] if op.takers else []
     if isinstance(op, PhaseNeuron):
         payloads = ", ".join(map(str, op.payloads))
         facts += [("payload of the spike, by step", payloads), ("value of a payload of 1", f"{op.scale:.4g}")]

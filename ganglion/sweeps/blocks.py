@@ -52,6 +52,12 @@ def block_size(graph: Graph, x: Array) -> int:
     return max(1, min(SPIKE_COUNTS // neurons, INPUT_BYTES // max(x[:1].nbytes, 1), SAMPLES))
 
 
+def digest_of(x: Array) -> str:
+    """SHA-256, in hexadecimal, of the values, type and shape of `x`."""
+    form = f"{x.dtype.str} {x.shape}\n".encode()
+    return hashlib.sha256(form + x.tobytes()).hexdigest()
+
+
 def cut(source: Input, x: Array, samples: int) -> Iterator[Block]:
     """`x` in blocks of so many samples, each seen whole once.
 
@@ -62,8 +68,7 @@ def cut(source: Input, x: Array, samples: int) -> Iterator[Block]:
     for first in range(0, len(x), samples):
         part = np.ascontiguousarray(x[first : first + samples])
         outside += source.encode(part)[1] * len(part)
-        form = f"{part.dtype.str} {part.shape}\n".encode()
-        yield Block(first, first + len(part), hashlib.sha256(form + part.tobytes()).hexdigest())
+        yield Block(first, first + len(part), digest_of(part))
     judge_clipped(source, outside / len(x), x, "the input's range", "give another:")
 
 

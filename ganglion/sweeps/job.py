@@ -15,6 +15,7 @@ import numpy as np
 from ganglion.errors import CompileError
 from ganglion.ir import Array, Graph, fingerprint
 from ganglion.pipeline import checksum
+from ganglion.tuning import Tuning
 
 from .blocks import Block, Result, block_size, cut
 from .result import Row
@@ -35,13 +36,14 @@ Tell = Callable[[str, int, int], None]
 
 @dataclass(eq=False)
 class Run:
-    """One network of `members` members in all, in T = `steps` steps; `results` by block, as they come; `settings` are
-    read from it.
+    """One network of `members` members in all, in T = `steps` steps; `results` by block, as they come.
+
+    `settings` are read from it; with each, on how many samples its network was optimised.
     """
 
     steps: int
     members: int
-    settings: list[Setting] = field(default_factory=list)
+    settings: dict[Setting, int] = field(default_factory=dict)
     results: dict[Block, Result] = field(default_factory=dict)
 
     @property
@@ -57,6 +59,7 @@ class Run:
             steps=setting.steps,
             members=setting.members,
             method=setting.method.name,
+            optimized=self.settings[setting],
             members_in_all=self.members,
             accuracy=None if labels is None else float(np.mean(chosen == labels)),
             agreement=float(np.mean(chosen == ann)),
@@ -64,6 +67,7 @@ class Run:
             operations_per_sample=sum(int(r.operations[: setting.steps].sum()) for r in ordered) / len(chosen),
             seconds=sum(r.seconds for r in ordered),
             run_steps=self.steps,
+            right=None if labels is None else chosen == labels,
         )
 
 
@@ -84,6 +88,8 @@ class Job:
         order = {group: i for i, group in enumerate(dict.fromkeys((s.method, s.members) for s in settings))}
         self.settings = sorted(settings, key=lambda s: (order[s.method, s.members], -s.steps))
         first = networks.composed(self.settings[0])
+        if networks.optimiser is not None:
+            networks.optimiser.check(first.input)
         self.name, self.origin = first.name, fingerprint(first)
         self.blocks = list(cut(first.input, x, samples or block_size(first, x)))
         self.run_of: dict[Setting, Run] = {}
@@ -123,13 +129,13 @@ class Job:
                 self.problems[setting] = error
                 self._progress()
                 continue
-            network = fingerprint(net)
+            network, samples = fingerprint(net), Tuning.from_text(net.tuning).samples
             run = next((r for (n, t), r in self.runs.items() if n == network and t >= setting.steps), None)
             if run is not None:
-                self._attach(setting, run)
+                self._attach(setting, run, samples)
             else:
                 run = self.runs[network, setting.steps] = Run(setting.steps, members_in_all(net))
-                self._attach(setting, run)
+                self._attach(setting, run, samples)
                 yield from self._missing(run, network, net)
 
     def _missing(self, run: Run, network: str, net: Graph) -> Iterator[Task]:
@@ -148,9 +154,9 @@ class Job:
         self.runs[task.network, task.net.steps].results[task.block] = result
         self._progress()
 
-    def _attach(self, setting: Setting, run: Run) -> None:
+    def _attach(self, setting: Setting, run: Run, samples: int) -> None:
         self.run_of[setting] = run
-        run.settings.append(setting)
+        run.settings[setting] = samples
         self._progress()
 
     def _progress(self) -> None:

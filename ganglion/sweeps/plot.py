@@ -66,7 +66,7 @@ def draw(sweep: Sweep, where: str | PathLike[str] | tuple[Axes, Axes]) -> Figure
         figure = Figure(figsize=(9.6, 4.2), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
         _panels(sweep, left, right)
-        figure.suptitle(f"{sweep.model} on {sweep.target}, {sweep.samples:,} samples", fontsize=11, color=INK)
+        figure.suptitle(sweep.heading, fontsize=11, color=INK)
     write_figure(figure, where)
     return figure
 
@@ -141,8 +141,9 @@ def _looks(rows: Sequence[Row]) -> tuple[dict[tuple[str, Members], dict[str, Any
     """
     from matplotlib import colormaps
 
-    lines = list(dict.fromkeys((row.method, row.members) for row in rows))
-    methods, members = list(dict.fromkeys(m for m, _ in lines)), list(dict.fromkeys(tau for _, tau in lines))
+    lines: list[tuple[str, Members]] = list(dict.fromkeys((row.method, row.members) for row in rows))
+    methods = list(dict.fromkeys(m for m, _ in lines))
+    members: list[Members] = list(dict.fromkeys(tau for _, tau in lines))
     looks: dict[tuple[str, Members], dict[str, Any]] = {}
     for method, tau in lines:
         i, j, name = members.index(tau), methods.index(method), "L" if tau == "levels" else str(tau)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganglion.ir import Array
 from ganglion.ir.file import write_whole
 from ganglion.ir.html import percent, table
 
@@ -26,6 +27,7 @@ class Row:
 
     steps, members         T and tau
     method                 how activations became populations: a name in `ganglion.methods`
+    optimized              on how many samples the network was corrected after training; 0: it was not
     members_in_all         of all neurons together, those that take spikes back among them: what the network costs
     accuracy               share of samples whose largest logit is the label's
     agreement              share of samples whose largest logit is the ANN's (onnxruntime's)
@@ -34,11 +36,14 @@ class Row:
     seconds                that simulating the network took, wherever and whenever it was done
     run_steps              T of the run that the row was read from: its first `steps` steps
     problem                why the target cannot hold the network; "" where it can
+    right                  of every sample, whether its largest logit is the label's, bool (N,): for `paired`, and in no
+                           file; None without labels
     """
 
     steps: int
     members: Members
     method: str = "gn"
+    optimized: int = 0
     members_in_all: int | None = None
     accuracy: float | None = None
     agreement: float | None = None
@@ -47,6 +52,14 @@ class Row:
     seconds: float | None = None
     run_steps: int | None = None
     problem: str = ""
+    right: Array | None = field(default=None, repr=False, compare=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields but `right`."""
+        return {name: getattr(self, name) for name in COLUMNS}
+
+
+COLUMNS = tuple(f.name for f in fields(Row) if f.name != "right")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +81,8 @@ class Sweep:
 
     def as_json(self) -> dict[str, Any]:
         """The sweep for machines: the fields of `Sweep`, and in "rows" those of every `Row`."""
-        return asdict(self) | {"rows": [asdict(row) for row in self.rows]}
+        found = {f.name: getattr(self, f.name) for f in fields(self)}
+        return found | {"rows": [row.as_json() for row in self.rows]}
 
     def to_csv(self, path: str | PathLike[str]) -> Path:
         """Write one line per row, the ANN's accuracy in each; empty where a value is None. Returns `path`.
@@ -77,10 +91,9 @@ class Sweep:
         """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        names = [f.name for f in fields(Row)]
-        writer.writerow([*names, "ann_accuracy"])
+        writer.writerow([*COLUMNS, "ann_accuracy"])
         for row in self.rows:
-            values = [*(getattr(row, name) for name in names), self.ann_accuracy]
+            values = [*row.as_json().values(), self.ann_accuracy]
             writer.writerow(["" if value is None else value for value in values])
         return write_whole(Path(path), text.getvalue().encode())
 
@@ -96,9 +109,22 @@ class Sweep:
 
         return draw(self, where)
 
+    @property
+    def optimised(self) -> str:
+        """What a title says of the corrections; "" where there are none."""
+        counts = sorted({row.optimized for row in self.rows if not row.problem})
+        several = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}" if counts else "0"
+        return "" if several == "0" else f", optimised on {several} samples"
+
+    @property
+    def heading(self) -> str:
+        """The title of a picture."""
+        return f"{self.model} on {self.target}{self.optimised}, {self.samples:,} samples"
+
     def _repr_html_(self) -> str:
         rows = [
             (
+                row.method,
                 "L" if row.members == "levels" else str(row.members),
                 str(row.steps),
                 percent(row.accuracy),
@@ -110,5 +136,6 @@ class Sweep:
             for row in self.rows
         ]
         ann = "" if self.ann_accuracy is None else f"; the ANN has {percent(self.ann_accuracy)}"
-        head = ("tau", "T", "accuracy", "as the ANN", "spikes / sample", "synaptic operations / sample", "")
-        return table(f"{self.model} on {self.target}: {self.samples} samples{ann}", head, rows, text=0)
+        head = ("method", "tau", "T", "accuracy", "as the ANN", "spikes / sample", "synaptic operations / sample", "")
+        title = f"{self.model} on {self.target}{self.optimised}: {self.samples} samples{ann}"
+        return table(title, head, rows)

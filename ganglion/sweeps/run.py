@@ -16,10 +16,12 @@ from ganglion.methods import Method
 from ganglion.pipeline import chip_of, import_options, whole
 from ganglion.samples import labels_of, samples_of
 from ganglion.targets import Target
+from ganglion.tuning import checked_samples
 from ganglion.version import __version__
 
 from . import cluster
 from .job import Job, Tell
+from .optimiser import Optimiser
 from .result import Row, Sweep
 from .settings import Members, Networks, Setting, settings_of
 from .store import Store
@@ -54,19 +56,22 @@ def sweep(
     percentile: float = 99.99,
     drop: Sequence[str] = (),
     output: str | None = None,
+    optimize: Any = None,
     progress: Tell | None = None,
 ) -> Sweep:
     """Compile `model` for every T in `steps` and every tau in `members`, and send the samples `x` through each network.
 
     members    by default what each method is usually compared at: 1, 2, 4 and 8 for Group Neurons; a method of one
                member runs with that alone, another with those of `members` that it has
-    methods    conversion methods, by name or with their parameters (`ganglion.methods`), or "all" of them
+    methods    conversion methods, by name or with their parameters (`ganglion.methods`), or "all" of them: without
+               `optimize`, all that need no samples
     x, labels  the samples (N, *shape) in the model's real units, which may be a memory-mapped file; and the right
                class of each, if known: an int (N,)
     store      a folder for the results of finished blocks of samples; there already, they are not computed again
     scheduler  the address of a Dask scheduler ("tcp://host:8786"), whose workers compute the blocks
     jobs       threads that compute one block, as for `simulate`; on a cluster by default one
     block      samples in a block; by default seconds of work
+    optimize   samples on which every network is corrected, as by `compile`: for its own T, tau and method
     progress   called with (what, done, all)
 
     The other options are those of `compile`. Without a `calibration_method` every method calibrates in its own way. A
@@ -77,7 +82,7 @@ def sweep(
     Raises `CompileError` where the model cannot be compiled at all, `InputError` for unusable options or arrays,
     `EngineError` where the cluster is missing or fails.
     """
-    settings = settings_of(steps, members, methods)
+    settings = settings_of(steps, members, methods, optimised=optimize is not None)
     chip = chip_of(target)
     if chip is None:
         raise InputError("a sweep is of integer networks: it needs a target")
@@ -98,10 +103,14 @@ def sweep(
         output=output,
         progress=partial(tell, "calibration"),
     )
-    networks = Networks(model, options, chip, calibration_method)
+    samples = None
+    if optimize is not None:
+        samples = checked_samples(samples_of(optimize), None if calibration is None else samples_of(calibration))
+    kept = None if store is None else Store(Path(store), __version__)
+    optimiser = None if samples is None else Optimiser(samples, kept, tell)
+    networks = Networks(model, options, chip, calibration_method, optimiser)
     for setting in settings:
         networks.options_of(setting)  # no error in the middle of the work
-    kept = None if store is None else Store(Path(store), __version__)
     with ExitStack() as stack:
         client = None if scheduler is None else stack.enter_context(cluster.connected(scheduler))
         return swept(

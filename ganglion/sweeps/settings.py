@@ -11,12 +11,15 @@ from ganglion.ir import Graph, GroupNeuron, PhaseNeuron, passes, size
 from ganglion.methods import METHODS, Method, method_of
 from ganglion.pipeline import for_setting, imported, spiking, whole
 from ganglion.targets import Target
+from ganglion.tuning import needs_samples
 
 if TYPE_CHECKING:
     import onnx
 
     from ganglion.frontend import Options
     from ganglion.methods.base import Calibration
+
+    from .optimiser import Optimiser
 
 Members: TypeAlias = int | Literal["levels"]
 
@@ -43,19 +46,18 @@ def settings_of(
     steps: Iterable[int],
     members: Iterable[Members] | None = None,
     methods: Literal["all"] | Iterable[str | Method] = ("gn",),
+    *,
+    optimised: bool = False,
 ) -> list[Setting]:
     """Every T with every tau of every method, in the order given; see `sweep`.
 
-    Raises `InputError` for what is no number or no method, for what is there twice, and where a method has none of the
-    `members`.
+    `optimised`: whether there are samples to correct networks with. Raises `InputError` for what is no number or no
+    method, for what is there twice, for a method that needs such samples, and where one has none of the `members`.
     """
-    ways = [method_of(m) for m in (comparable() if methods == "all" else _several("methods", methods))]
-    needy = [way.name for way in ways if way.calibrated]
+    ways = [method_of(m) for m in (comparable(optimised) if methods == "all" else _several("methods", methods))]
+    needy = [] if optimised else [way for way in ways if way.calibrated]
     if needy:
-        raise InputError(
-            f"the method '{needy[0]}' needs samples to correct a network with, which a sweep does not give",
-            hint="compile it by itself, with --optimize",
-        )
+        raise needs_samples(needy[0])
     taus: list[Members] | None = None
     if members is not None:
         taus = ["levels" if m == "levels" else whole("members", m) for m in _several("members", members)]
@@ -67,9 +69,11 @@ def settings_of(
     return [Setting(t, m, way) for way in ways for m in _members_of(way, taus) for t in windows]
 
 
-def comparable() -> list[str]:
-    """The names of the methods that a sweep can have: all that need no samples of their own."""
-    return [name for name, method in METHODS.items() if not method.calibrated]
+def comparable(optimised: bool = False) -> list[str]:
+    """The names of the methods that a sweep can have; without samples to correct networks with, not those that need
+    them.
+    """
+    return [name for name, method in METHODS.items() if optimised or not method.calibrated]
 
 
 def _members_of(way: Method, given: list[Members] | None) -> Sequence[Members]:
@@ -112,7 +116,8 @@ class Networks:
     The import and the composition are kept until a setting needs others: without a calibration none does; with one,
     settings of another tau do, or, for thresholds of the least error, of another T (`pipeline.for_setting`).
 
-    `calibration_method` is the user's; None: each conversion method's own.
+    `calibration_method` is the user's; None: each conversion method's own. With an `optimiser`, every network is
+    corrected.
     """
 
     def __init__(
@@ -121,9 +126,11 @@ class Networks:
         options: Options,
         target: Target,
         calibration_method: Calibration | None = None,
+        optimiser: Optimiser | None = None,
     ) -> None:
         self.model, self.options, self.target = model, options, target
         self.calibration_method = calibration_method
+        self.optimiser = optimiser
         self._composed: tuple[Any, Graph] | None = None  # with what it depends on
 
     def options_of(self, setting: Setting) -> Options:
@@ -147,5 +154,8 @@ class Networks:
 
     def compiled(self, setting: Setting) -> Graph:
         """The integer network; raises `CompileError` where the target does not hold it."""
+        graph = self.composed(setting)
+        if self.optimiser is not None:
+            graph = self.optimiser.corrected(graph, setting)
         path = spiking(steps=setting.steps, members=setting.tau, target=self.target, method=setting.method)
-        return passes.run(self.composed(setting), path)
+        return passes.run(graph, path)

@@ -1,4 +1,5 @@
-"""Results on disk: one small file for every network and block of samples, found again by what they hold.
+"""Results on disk: one small file for every network and block of samples, found again by what they hold; and one for
+every network that was optimised, with its corrections.
 
 A file's name is made of the network's fingerprint, the samples' digest and T; its content repeats them whole. What
 changes the network, the samples or ganglion itself therefore finds nothing, and nothing stale can be found.
@@ -18,6 +19,7 @@ import numpy as np
 from ganglion.errors import GanglionWarning, InputError
 from ganglion.ir import Array
 from ganglion.ir.file import write_whole
+from ganglion.tuning import Tuning
 
 from .blocks import Block, Result
 
@@ -87,13 +89,7 @@ class Store:
 
     def keep(self, network: str, steps: int, block: Block, result: Result) -> None:
         """Write what the network did with the block."""
-        if not self.marked:
-            try:
-                self.folder.mkdir(exist_ok=True)
-            except OSError as error:
-                raise InputError(f"cannot make {self.folder}: {error.strerror}") from error
-            write_whole(self.folder / MARK, json.dumps({"format": FORMAT}).encode())
-            self.marked = True
+        self._make()
         file = io.BytesIO()
         np.savez(
             file,
@@ -104,6 +100,41 @@ class Store:
             seconds=np.array(result.seconds),
         )
         write_whole(self.folder / f"{self._stem(network, block)}-{steps}.npz", file.getvalue())
+
+    def find_corrections(self, key: str) -> str | None:
+        """What `keep_corrections` wrote under `key`; None where there is nothing, or where it is damaged, with a
+        `GanglionWarning`.
+        """
+        path = self._corrections(key)
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            kept, text = str(found["key"]), str(found["corrections"])
+            Tuning.from_text(text)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError, InputError):
+            warnings.warn(f"{path} is damaged: computed again", GanglionWarning, stacklevel=2)
+            return None
+        return text if kept == f"{self.version} {key}" else None
+
+    def keep_corrections(self, key: str, text: str) -> None:
+        """Write the record of a network's corrections."""
+        self._make()
+        content = {"key": f"{self.version} {key}", "corrections": text}
+        write_whole(self._corrections(key), json.dumps(content).encode())
+
+    def _corrections(self, key: str) -> Path:
+        return self.folder / f"{key[:DIGITS]}.corrections.json"
+
+    def _make(self) -> None:
+        if self.marked:
+            return
+        try:
+            self.folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot make {self.folder}: {error.strerror}") from error
+        write_whole(self.folder / MARK, json.dumps({"format": FORMAT}).encode())
+        self.marked = True
 
     def _stem(self, network: str, block: Block) -> str:
         return f"{network[:DIGITS]}-{block.digest[:DIGITS]}"

@@ -19,7 +19,7 @@ def table_of(sweep: Sweep) -> Table:
     ann = "" if sweep.ann_accuracy is None else f"; the ANN has {100 * sweep.ann_accuracy:.2f} %"
     methods = list(dict.fromkeys(row.method for row in sweep.rows))
     by = f" by {methods[0]}" if len(methods) == 1 else ""
-    title = f"{escape(sweep.model)} on {escape(sweep.target)}{by}: {sweep.samples} samples{ann}"
+    title = f"{escape(sweep.model)} on {escape(sweep.target)}{by}{sweep.optimised}: {sweep.samples} samples{ann}"
     table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 0))  # within 80 columns
     if not by:
         table.add_column("method", vertical="bottom", no_wrap=True)

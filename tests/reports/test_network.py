@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ganglion.ir import Projection
+from dataclasses import replace
+
+from ganglion.ir import GroupNeuron, Projection
 from ganglion.reports.network import LONGEST, edges_of, populations_of, short_names
 
 from .helpers import residual_network
@@ -30,6 +32,15 @@ def test_a_group_neuron_tells_its_cluster() -> None:
     assert [member for member, _, _ in neuron.thresholds] == ["1", "2", "3"]
     assert neuron.highest == 3
     assert neuron.origin
+
+
+def test_members_that_take_spikes_back_are_told() -> None:
+    net = residual_network(members=2)
+    first = net.of(GroupNeuron)[0]
+    signed = replace(first, negative=-first.thresholds, excitation=first.inhibition)
+    neuron = populations_of(net.rebuild([signed if op is first else op for op in net.ops]))[1]
+    assert ("members that take spikes back", "2") in neuron.facts
+    assert [member for member, _, _ in neuron.thresholds] == ["1", "2", "-1", "-2"]
 
 
 def test_of_many_members_only_the_first_and_the_last_are_listed() -> None:

@@ -34,7 +34,7 @@ def test_every_method_has_its_members() -> None:
         ({"methods": ("gn", "if", "gn")}, "methods: gn is there twice"),
         ({"methods": "gn"}, "methods='gn': a sweep takes several"),
         ({"methods": ()}, "methods: there are none"),
-        ({"methods": ("ftbc",)}, "'ftbc' needs samples"),
+        ({"methods": ("ftbc",)}, "the method 'ftbc' finds the biases of its populations with samples"),
         ({"methods": ("gn", "h-mt"), "members": (9, 16)}, "'h-mt' has 1 to 8 members"),
     ],
 )
