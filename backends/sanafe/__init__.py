@@ -3,7 +3,8 @@
 diagnose.py       what stands in the way
 populations.py    the clusters as groups of neurons
 synapses.py       the projections as SANA-FE connects groups
-placement.py      which core holds which neurons
+mapped.py         the places that a network's mapping gives
+placement.py      which core holds which neurons: as mapped, or in order
 architecture.py   arch.yaml, from the target's numbers
 network.py        network.yaml
 bundle.py         the folder, written whole or not at all
@@ -21,7 +22,7 @@ from ganglion.backends.interpreters import describe
 from ganglion.backends.protocol import Diagnostic
 from ganglion.ir import Graph
 
-from .bundle import PROGRAM, emit
+from .bundle import PROGRAM, about, emit
 from .diagnose import check
 from .interpreter import find_python
 from .runner import SanafeRun, run
@@ -43,6 +44,7 @@ class SanafeBackend:
     def usage(self, path: Path) -> list[str]:
         """How its program is started."""
         return [
+            f"placement: {about(path)['placement']['told']}",
             f"{path}/ needs sanafe 2.2 and numpy, in an environment of their own, and nothing of ganglion:",
             f"  python {shlex.quote(str(path / PROGRAM))} --input codes.npy --output counts.npz",
             "where codes.npy holds the input's integer codes: net.input.encode(x)[0]",

@@ -5,16 +5,10 @@ What that file does not know costs nothing here; so energy and latency are lower
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
-from typing import Any
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from ganglion.targets import Hardware, load
 
 KINDS = ("dense", "sparse", "conv")  # of synapses; each has a dendrite of its own, for SANA-FE's delays lie there
 TARGET = "loihi1"
@@ -31,43 +25,34 @@ class Chip:
 
 
 @lru_cache(maxsize=1)
-def values() -> dict[str, Any]:
+def hardware() -> Hardware:
     """Everything that is known of the target."""
-    return tomllib.loads((files("ganglion.targets") / f"{TARGET}.toml").read_text(encoding="utf-8"))
+    found = load(TARGET).hardware
+    assert found is not None  # it is part of the package
+    return found
 
 
 def chip() -> Chip:
     """The target's sizes."""
-    known = values()
-    width, height = known["chip"]["tiles"]
-    return Chip(
-        compartments=known["core"]["neurons"],
-        cores_per_tile=known["chip"]["cores_per_tile"],
-        width=width,
-        height=height,
-    )
+    known = hardware()
+    width, height = known.tiles
+    assert known.neurons is not None
+    return Chip(compartments=known.neurons, cores_per_tile=known.per_tile, width=width, height=height)
 
 
-def tiles_of(cores: int) -> int:
-    """How many tiles have so many cores."""
-    return -(-cores // chip().cores_per_tile)
-
-
-def architecture_text(cores: int) -> str:
-    """arch.yaml with at least `cores` cores, in as many tiles as they need; several chips are one taller mesh."""
-    known, sizes = values(), chip()
-    tiles = tiles_of(cores)
-    per_chip = sizes.width * sizes.height
-    energy, time = known["energy_pJ"]["sanafe"], known["timing"]
+def architecture_text(width: int, height: int, tiles: int) -> str:
+    """arch.yaml with the first `tiles` tiles, column after column, of a mesh of `width` and `height`; several chips are
+    one larger mesh."""
+    sizes, energy, time = chip(), hardware().energy["sanafe"], hardware().timing
     units = "".join(
         SYNAPSE.format(kind=kind, energy=pico(energy["synop_by_lists"][kind]), latency=nano(time["synop"]))
         for kind in KINDS
     )
     return TEMPLATE.format(
         target=TARGET,
-        width=sizes.width,
-        height=sizes.height * -(-tiles // per_chip),
-        sync=barrier(time["barrier"], per_chip),
+        width=width,
+        height=height,
+        sync=barrier(time["barrier"], sizes.width * sizes.height),
         last_tile=tiles - 1,
         last_core=sizes.cores_per_tile - 1,
         compartments=sizes.compartments,

@@ -19,7 +19,7 @@ import numpy as np
 from ganglion.backends.folders import read_marker, refuse, write_folder
 from ganglion.ir import Graph, Readout, dims
 
-from .architecture import architecture_text, chip, tiles_of
+from .architecture import architecture_text, chip
 from .diagnose import check
 from .network import network_text
 from .placement import placement
@@ -29,7 +29,7 @@ from .synapses import synapses
 LIBRARY = Path(__file__).with_name("library")
 LIBRARY_NAME, INSTALLED_AS = "ganglion_sanafe", "ganglion.backends.sanafe.library"
 PROGRAM, WEIGHTS = "run.py", "weights.npz"
-KIND, VERSION = "sanafe", 1
+KIND, VERSION = "sanafe", 2
 
 
 def emit(graph: Graph, folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -49,14 +49,13 @@ def about(bundle: Path) -> dict[str, Any]:
 
 def write(graph: Graph, folder: Path) -> dict[str, Any]:
     """Write the files of the bundle into an empty folder; returns what the bundle says of itself."""
-    found, shares = populations(graph), placement(graph, chip())
-    cores = shares[-1].core + 1
+    found, placed = populations(graph), placement(graph, chip())
     projections, arrays = synapses(graph, found)
     for p in found:
         arrays |= {f"{p.label}.bias": p.bias, f"{p.label}.inhibition": p.inhibition}
-    (folder / "arch.yaml").write_text(architecture_text(cores), encoding="utf-8")
-    (folder / "network.yaml").write_text(network_text(graph, found, shares), encoding="utf-8")
-    (folder / PROGRAM).write_text(program_text(graph, found, cores), encoding="utf-8")
+    (folder / "arch.yaml").write_text(architecture_text(placed.width, placed.height, placed.tiles), encoding="utf-8")
+    (folder / "network.yaml").write_text(network_text(graph, found, placed.shares), encoding="utf-8")
+    (folder / PROGRAM).write_text(program_text(graph, found, placed.cores), encoding="utf-8")
     np.savez_compressed(folder / WEIGHTS, **arrays)  # type: ignore[arg-type]  # numpy types the keys as options
     (folder / LIBRARY_NAME).mkdir()
     for source in sorted(LIBRARY.glob("*.py")):
@@ -66,8 +65,9 @@ def write(graph: Graph, folder: Path) -> dict[str, Any]:
         "name": graph.name,
         "steps": graph.steps,
         "depth": graph.depth,
-        "cores": cores,
-        "tiles": tiles_of(cores),
+        "cores": placed.cores,
+        "tiles": placed.tiles,
+        "placement": {"mapped": placed.mapped, "told": placed.told},
         "input": {"shape": graph.input.shape, "low": graph.input.low, "high": graph.input.high},
         "membranes": [p.about() for p in found],
         "projections": projections,

@@ -30,7 +30,7 @@ class SanafeRun:
     `counts` holds the spike counts (T, N, *shape) by population, `potentials` the membrane potentials (T, N, *shape) of
     the readout, in integer units, by its name; empty where the bundle is a slice without it. `energy` (N,) in J and
     `latency` (N,) in s are what SANA-FE says of each sample, alone on the chip; `parts` is the energy (N,) by part of
-    the chip. `seconds` is the time that the run took here.
+    the chip. `seconds` is the time that the run took here, `mapped` whether neurons lie where a mapping has them.
     """
 
     counts: dict[str, Array]
@@ -41,6 +41,7 @@ class SanafeRun:
     seconds: float
     steps: int
     cores: int
+    mapped: bool
 
 
 def run(
@@ -94,6 +95,7 @@ def run(
         seconds=time.monotonic() - begin,
         steps=facts["steps"],
         cores=about["cores"],
+        mapped=about["placement"]["mapped"],
     )
 
 

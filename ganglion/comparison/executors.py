@@ -114,7 +114,8 @@ def on_sanafe(
         with TemporaryDirectory(prefix="ganglion-") as folder:
             bundle = emit(net, "sanafe", Path(folder) / "bundle", populations=populations)
             ran = sanafe.run(bundle, codes, python=python, timeout=timeout, progress=tell)
-        part = "" if ran.potentials else f", the first {len(ran.counts)} populations"
+        part = ", as mapped" if ran.mapped else ""
+        part += "" if ran.potentials else f", the first {len(ran.counts)} populations"
         cost = (
             f"SANA-FE: {1e6 * ran.energy.mean():.4g} uJ and {1e6 * ran.latency.mean():.4g} us per sample, alone on "
             f"{ran.cores} cores of Loihi 1{part}; lower bounds, without static power"

@@ -6,16 +6,19 @@ What is not known names what is assumed; a fit that leans on it is a fit under a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from ganglion.ir import Conv2d, Graph, GroupNeuron, Input, MaxPool, Projection, Spikes, signed_bits
+from ganglion.ir.exact import prove
 from ganglion.targets import Hardware, Target
 
 from .layers import Layer
-from .result import Check, MappedLayer
+from .observe import Observed
+from .result import Check, MappedLayer, Verdict
 from .search import Cut, shares, slots
-from .tiles import bias_synapses, lateral_synapses
+from .tiles import bias_synapses, largest, lateral_synapses
 
 HELP = {
     "neurons": "take fewer members, or fewer channels",
@@ -56,15 +59,21 @@ def mapped(cut: Cut, hardware: Hardware, senders: Mapping[str, int]) -> MappedLa
 
 
 def checks_of(
-    net: Graph, target: Target, layers: Mapping[str, Layer], mapped_layers: tuple[MappedLayer, ...], form: str
+    net: Graph,
+    target: Target,
+    layers: Mapping[str, Layer],
+    mapped_layers: tuple[MappedLayer, ...],
+    form: str,
+    seen: Observed | None,
 ) -> list[Check]:
-    """All conditions but those that a placement decides."""
+    """All conditions but those that a placement decides. What was `seen` is told beside what can be."""
     hardware = target.hardware
     assert hardware is not None
     found = list(_resources(mapped_layers))
     for layer in layers.values():
         found += _population(layer, hardware, form)
         found += _arithmetic(net, layer, hardware)
+    found += _registers(net, layers, hardware, seen)
     found += _network(net, target, layers, hardware)
     return found
 
@@ -110,20 +119,10 @@ def _arithmetic(net: Graph, layer: Layer, hardware: Hardware) -> Iterator[Check]
         if bits > max(hardware.payload_bits, 1):
             detail = f"counts of {value.low}..{value.high} take {bits} bits of {hardware.payload_bits}"
             yield Check(name="payload", verdict="fail", where=where, detail=detail, remedy="use the cluster form")
-    if op.interval is not None and signed_bits(*op.interval) > hardware.potential_bits:
-        detail = f"the worst case takes {signed_bits(*op.interval)} bits of {hardware.potential_bits}"
-        yield Check(name="potential", verdict="unknown", where=where, detail=detail)
-    if hardware.sum_bits is not None:
-        arriving = sum(
-            x.projection.bound << x.projection.exponent for x in layer.incoming if x.entry and x.projection.bound
-        )
-        if arriving >= 2 ** (hardware.sum_bits - 1):
-            detail = f"the worst sum of one step is {arriving}, beyond {2 ** (hardware.sum_bits - 1) - 1}"
-            yield Check(name="sum of one step", verdict="unknown", where=where, detail=detail)
     if isinstance(op, GroupNeuron):
-        largest = int(np.abs(op.thresholds).max())
-        if hardware.threshold_bits is not None and largest >= 2**hardware.threshold_bits:
-            detail = f"{largest} takes more than {hardware.threshold_bits} bits"
+        highest = largest(op.thresholds)
+        if hardware.threshold_bits is not None and highest >= 2**hardware.threshold_bits:
+            detail = f"{highest} takes more than {hardware.threshold_bits} bits"
             remedy = "fewer members, or coarser membrane units"
             yield Check(name="threshold", verdict="fail", where=where, detail=detail, remedy=remedy)
     if bias_synapses(layer, hardware):
@@ -133,13 +132,82 @@ def _arithmetic(net: Graph, layer: Layer, hardware: Hardware) -> Iterator[Check]
         yield Check(name="bias", verdict="unknown", where=where, detail=detail)
 
 
+def largest_sum(net: Graph, layer: Layer) -> int:
+    """The proved bound of |sum of the spikes that arrive in one step|."""
+    total = 0
+    for op in (link.projection for link in layer.incoming if link.entry):
+        source = net.typeof(op.inputs[0])
+        assert isinstance(source, Spikes)
+        total += prove(op, source).bound << op.exponent
+    return total
+
+
+def largest_potential(layer: Layer) -> int | None:
+    """The proved bound of |potential|; None where there is no proof."""
+    return None if layer.op.interval is None else max(abs(end) for end in layer.op.interval)
+
+
+def observed(net: Graph, layers: Mapping[str, Layer], seen: Observed | None) -> dict[str, Any] | None:
+    """The largest sums and potentials that were seen, beside their proved bounds; None where nothing was measured."""
+    if seen is None:
+        return None
+    return {
+        "samples": seen.samples,
+        "meaning": "the largest |sum of the spikes of one step| and |potential| on these samples, beside their proved "
+        "bounds: an observation, no proof",
+        "populations": {
+            name: {
+                "sum": seen.sums[name],
+                "sum_bound": largest_sum(net, layer),
+                "potential": seen.potentials[name],
+                "potential_bound": largest_potential(layer),
+            }
+            for name, layer in layers.items()
+        },
+    }
+
+
+def _registers(net: Graph, layers: Mapping[str, Layer], hardware: Hardware, seen: Observed | None) -> Iterator[Check]:
+    """Whether the worst sums and potentials fit: one check for each kind, or one for every population that may not.
+
+    A peak that was seen never proves that a register is wide enough; one beyond it proves that it is not.
+    """
+    potentials = {name: largest_potential(layer) for name, layer in layers.items()}
+    sums: dict[str, int | None] = {name: largest_sum(net, layer) for name, layer in layers.items()}
+    registers = (
+        ("potential", "|potential|", potentials, hardware.potential_bits, seen.potentials if seen else {}),
+        ("sum of one step", "|sum|", sums, hardware.sum_bits, seen.sums if seen else {}),
+    )
+    for name, word, worst, bits, peaks in registers:
+        if bits is None:
+            continue
+        most = 2 ** (bits - 1) - 1
+        beyond = [where for where, bound in worst.items() if bound is None or bound > most]
+        for where in beyond or [max(worst, key=lambda k: worst[k] or 0)]:
+            bound = worst[where]
+            proof = "has no proved bound" if bound is None else f"up to {bound} of {most} in the worst case"
+            detail = f"{word} {proof}" + (f", up to {peaks[where]} on {seen.samples} samples" if seen else "")
+            if beyond:
+                verdict: Verdict = "fail" if peaks.get(where, 0) > most else "unknown"  # what was seen is possible
+                remedy = f"coarser membrane units: compile for a description of the chip with membrane_bits = {bits}"
+                yield Check(name=name, verdict=verdict, where=where, detail=detail, remedy=remedy)
+            else:
+                yield Check(name=name, verdict="pass", detail=f"{detail} ({where})")
+
+
 def _network(net: Graph, target: Target, layers: Mapping[str, Layer], hardware: Hardware) -> Iterator[Check]:
     """What concerns the network as a whole."""
     projections = net.of(Projection)
-    weight = max((int(np.abs(p.weight).max(initial=0)) for p in projections), default=0)
+    weight = max((largest(p.weight) for p in projections), default=0)
     exponent = max((p.exponent for p in projections), default=0)
-    fine = weight <= target.max_weight and exponent <= target.max_exponent
-    detail = f"|weight| up to {weight} of {target.max_weight}, exponents up to {exponent} of {target.max_exponent}"
+    bits = max(
+        (signed_bits(int(p.weight.min(initial=0)), int(p.weight.max(initial=0))) for p in projections), default=1
+    )
+    fine = bits <= target.weight_bits and exponent <= target.max_exponent
+    detail = (
+        f"|weight| up to {weight}, {bits} bits of {target.weight_bits}; exponents up to {exponent} of "
+        f"{target.max_exponent}"
+    )
     yield Check(
         name="weights", verdict="pass" if fine else "fail", detail=detail, remedy="" if fine else _again(target)
     )

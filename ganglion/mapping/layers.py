@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ganglion.errors import InputError
-from ganglion.ir import Graph, GroupNeuron, Input, MaxPool, Membrane, Projection, Spikes, Stage, dims
+from ganglion.ir import Array, Graph, GroupNeuron, Input, MaxPool, Membrane, Projection, Spikes, Stage, dims
 from ganglion.ir.types import Shape
 from ganglion.targets import Hardware
 
@@ -37,6 +39,7 @@ class Layer:
     """One population.
 
     shape     (C, H, W) of what it sends
+    membranes (C, H, W) of its membranes: others than `shape` in a max-pool alone
     members   explicit members of every neuron: tau and those that take back in cluster form, else 1
     lateral   whether a neuron sends to itself or its cluster, which the chip's own reset cannot do for it
     fires     whether it sends spikes at all
@@ -46,6 +49,7 @@ class Layer:
     name: str
     op: Membrane
     shape: tuple[int, int, int]
+    membranes: tuple[int, int, int]
     members: int
     lateral: bool
     fires: bool
@@ -56,6 +60,15 @@ class Layer:
     def neurons(self) -> int:
         """Neurons, without their members."""
         return self.shape[0] * self.shape[1] * self.shape[2]
+
+    def behind(self, axis: int, first: Array, beyond: Array) -> tuple[Array, Array]:
+        """The extents of membranes behind the extents `first`, `beyond` of neurons along one axis, (n,) each."""
+        if not isinstance(self.op, MaxPool) or axis == 0:
+            return first, beyond
+        op, i = self.op, axis - 1
+        begin = first * op.strides[i] - op.pads[i]
+        end = (beyond - 1) * op.strides[i] - op.pads[i] + op.dilations[i] * (op.kernel[i] - 1) + 1
+        return np.maximum(begin, 0), np.minimum(end, self.membranes[axis])
 
 
 def three(shape: Shape) -> tuple[int, int, int]:
@@ -88,6 +101,7 @@ def layers_of(net: Graph, hardware: Hardware, form: str) -> dict[str, Layer]:
             name=op.name,
             op=op,
             shape=three(shape),
+            membranes=three(net.typeof(op.inputs[0]).shape),
             members=members,
             lateral=group and (members > 1 or hardware.per_neuron > 1),
             fires=isinstance(net.typeof(op.name), Spikes),
@@ -108,13 +122,3 @@ def layers_of(net: Graph, hardware: Hardware, form: str) -> dict[str, Layer]:
             if source.name in layers:
                 layers[source.name].outgoing.append(link)
     return layers
-
-
-def membrane_extent(op: Membrane, axis: int, extent: Extent, size: int) -> Extent:
-    """The membranes behind the neurons `extent` of one axis, of `size` membranes: only in a max-pool others."""
-    if not isinstance(op, MaxPool) or axis == 0:
-        return extent
-    i = axis - 1
-    first = extent[0] * op.strides[i] - op.pads[i]
-    last = (extent[1] - 1) * op.strides[i] - op.pads[i] + op.dilations[i] * (op.kernel[i] - 1)
-    return max(first, 0), min(last + 1, size)

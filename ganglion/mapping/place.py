@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import networkx as nx
 import numpy as np
 
 from ganglion.ir import Array
@@ -15,6 +14,8 @@ from ganglion.targets import Hardware
 
 TRIES = 40  # swaps that are tried for every core
 MOST_TRIES = 60_000
+NEAR = 8  # places along the curve around one that a core talks to
+LEAST_GAIN = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -36,46 +37,97 @@ class Placement:
         return np.asarray(np.abs(across) + np.abs(self.y[a] - self.y[b]))
 
 
-def place(traffic: nx.DiGraph[int], hardware: Hardware, seed: int = 0) -> Placement:
-    """A place for each core of `traffic`, whose nodes are cores 0..n-1 in the order of the populations, and whose
-    edges have messages per time-step as `weight`. Equal seeds give equal places.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Traffic:
+    """Messages per time-step from core to core, as arrays (E,); every pair of cores once."""
+
+    cores: int
+    sources: Array
+    targets: Array
+    messages: Array
+
+
+@dataclass(slots=True, kw_only=True)
+class Search:
+    """Cores on spots, and what a swap of two of them would gain.
+
+    spots          column and row of every spot, as if all chips were one mesh: (2, spots)
+    at, holds      the spot of every core; the core of every spot, -1 for none
+    places         column and row of every core: (2, cores)
+    begin, others, weights   core c talks to others[begin[c] : begin[c + 1]], messages per time-step both ways
     """
-    cores = len(traffic)
-    spots = slots(hardware, -(-cores // hardware.cores))
-    columns = hardware.tiles[0]
-    position = spots[:, [0, 1, 2]].astype(np.int64)
-    x, y = position[:, 0] * columns + position[:, 1], position[:, 2]
-    at = np.arange(cores)  # the spot of every core
-    holds = np.full(len(spots), -1)
-    holds[:cores] = at
-    near = _neighbours(traffic)
-    rng = np.random.default_rng(seed)
 
-    def length(core: int, spot: int, but: int) -> float:
-        """The way of all messages of `core` at `spot`, without those to `but`, which changes places with it."""
-        others, weights = near[core]
-        there = at[others]
-        way = np.abs(x[there] - x[spot]) + np.abs(y[there] - y[spot])
-        return float(((others != but) * weights) @ way)
+    spots: Array
+    at: Array
+    holds: Array
+    places: Array
+    begin: Array
+    others: Array
+    weights: Array
 
-    for core in rng.integers(cores, size=min(TRIES * cores, MOST_TRIES)) if cores > 1 else ():
-        others, weights = near[core]
-        if not len(others):
-            continue
-        goal = at[others[rng.choice(len(others), p=weights / weights.sum())]]  # beside one it talks to
-        spot = int(np.clip(goal + rng.integers(-8, 9), 0, len(spots) - 1))
-        mine, other = int(at[core]), int(holds[spot])
+    def gain(self, core: int, spot: int, swapped: int) -> float:
+        """By how much the way of all messages of `core` shortens at `spot`, without those to `swapped`, which changes
+        places with it."""
+        near = slice(self.begin[core], self.begin[core + 1])
+        others = self.others[near]
+        there = self.places.take(others, axis=1)
+        here, goal = self.places[:, core, None], self.spots[:, spot, None]
+        shorter = np.abs(there - here) - np.abs(there - goal)
+        shorter[:, others == swapped] = 0
+        return float((shorter @ self.weights[near]).sum())
+
+    def try_swap(self, core: int, spot: int) -> None:
+        """Move `core` to `spot`, and whatever is there to where `core` is, if that shortens the way."""
+        mine, other = self.at[core], self.holds[spot]
         if spot == mine:
-            continue
-        gain = length(core, mine, other) - length(core, spot, other)
+            return
+        gain = self.gain(core, spot, other)
         if other >= 0:
-            gain += length(other, spot, core) - length(other, mine, core)
-        if gain > 1e-9:
-            at[core], holds[spot], holds[mine] = spot, core, other
+            gain += self.gain(other, mine, core)
+        if gain > LEAST_GAIN:
+            self.at[core], self.holds[spot], self.holds[mine] = spot, core, other
+            self.places[:, core] = self.spots[:, spot]
             if other >= 0:
-                at[other] = mine
-    chosen = spots[at]
+                self.at[other] = mine
+                self.places[:, other] = self.spots[:, mine]
+
+
+def place(traffic: Traffic, hardware: Hardware, seed: int = 0) -> Placement:
+    """A place for each core; they are numbered in the order of the populations. Equal seeds give equal places."""
+    cores = traffic.cores
+    spots = slots(hardware, -(-cores // hardware.cores))
+    mesh = np.array([spots[:, 0] * hardware.tiles[0] + spots[:, 1], spots[:, 2]], np.float64)
+    search = search_of(traffic, mesh)
+    begin, others, weights = search.begin, search.others, search.weights
+    rng = np.random.default_rng(seed)
+    tries = min(TRIES * cores, MOST_TRIES) if len(others) else 0
+    moved = rng.integers(cores, size=tries)
+    moved = moved[begin[moved + 1] > begin[moved]]
+    up_to = np.concatenate([[0.0], weights.cumsum()])  # of all talk: a neighbour is drawn by how much of it is its own
+    low, high = up_to[begin[moved]], up_to[begin[moved + 1]]
+    drawn = np.searchsorted(up_to, rng.uniform(low, high), side="right") - 1
+    goals = others[np.clip(drawn, begin[moved], begin[moved + 1] - 1)]
+    steps = rng.integers(-NEAR, NEAR + 1, size=len(moved))
+    for core, goal, step in zip(moved.tolist(), goals.tolist(), steps.tolist(), strict=True):
+        spot = int(search.at[goal]) + step  # near one that it talks to
+        search.try_swap(core, min(max(spot, 0), len(spots) - 1))
+    chosen = spots[search.at]
     return Placement(chip=chosen[:, 0], x=chosen[:, 1], y=chosen[:, 2], slot=chosen[:, 3])
+
+
+def search_of(traffic: Traffic, spots: Array) -> Search:
+    """The search from where core k is at spot k; `spots` as in `Search`."""
+    number, cores = np.arange(spots.shape[1]), traffic.cores
+    begin, others, weights = _neighbours(traffic)
+    return Search(
+        spots=spots,
+        at=np.arange(cores),
+        holds=np.where(number < cores, number, -1),
+        places=spots[:, :cores].copy(),
+        begin=begin,
+        others=others,
+        weights=weights,
+    )
 
 
 def slots(hardware: Hardware, chips: int) -> Array:
@@ -106,13 +158,12 @@ def hilbert(columns: int, rows: int) -> list[tuple[int, int]]:
     return found
 
 
-def _neighbours(traffic: nx.DiGraph[int]) -> list[tuple[Array, Array]]:
-    """Of every core: the others that it sends to or hears from, and messages per time-step both ways."""
-    both = traffic.to_undirected(as_view=False)
-    for a, b, data in both.edges(data=True):
-        data["weight"] = sum(traffic.edges[e]["weight"] for e in ((a, b), (b, a)) if traffic.has_edge(*e))
-    found = []
-    for core in range(len(traffic)):
-        weights = {b: d["weight"] for b, d in both.adj[core].items() if b != core and d["weight"] > 0}
-        found.append((np.fromiter(weights, np.int64, len(weights)), np.fromiter(weights.values(), float, len(weights))))
-    return found
+def _neighbours(traffic: Traffic) -> tuple[Array, Array, Array]:
+    """Of every core those that it sends to or hears from, and the messages per time-step both ways: `begin`, `others`
+    and `weights` of a `Search`."""
+    n = traffic.cores
+    used = (traffic.sources != traffic.targets) & (traffic.messages > 0)
+    a, b, messages = traffic.sources[used], traffic.targets[used], traffic.messages[used]
+    key, place = np.unique(np.concatenate([a * n + b, b * n + a]), return_inverse=True)
+    weights = np.bincount(place.ravel(), weights=np.concatenate([messages, messages]), minlength=len(key))
+    return np.searchsorted(key, np.arange(n + 1) * n), key % n, weights

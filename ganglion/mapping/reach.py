@@ -12,65 +12,76 @@ import numpy as np
 from ganglion.ir import Array, Conv2d, Dense, OneToOne, Projection, Sparse
 from ganglion.ir.types import Shape
 
-from .layers import Extent, three
+from .layers import three
 
 
-def uses(projection: Projection, shape: Shape, axis: int, targets: Extent) -> Array:
-    """Synapses per place of the source's `axis` (of `shape`) into the receiving membranes `targets` of that axis.
+def uses(projection: Projection, shape: Shape, axis: int, first: Array, beyond: Array) -> Array:
+    """Synapses of every place of the source's `axis` (of `shape`) into extents of that axis of the receiving membranes.
 
-    int64, one per channel (`axis` 0), row (1) or column (2) of the source. Not for `Sparse`.
+    int64 (n, places), for channels (`axis` 0), rows (1) or columns (2) and n extents `first`, ..., `beyond` - 1. Not
+    for `Sparse`.
     """
     if axis == 0:
-        return _channel_uses(projection, shape, targets)
+        return _channel_uses(projection, shape, first, beyond)
     size = three(shape)[axis]
     if isinstance(projection, Dense):
-        return np.ones(size, np.int64)
+        return np.ones((len(first), size), np.int64)
     if isinstance(projection, OneToOne):
-        found = np.zeros(size, np.int64)
-        found[targets[0] : targets[1]] = 1
-        return found
+        place = np.arange(size)
+        return ((place >= first[:, None]) & (place < beyond[:, None])).astype(np.int64)
     assert isinstance(projection, Conv2d)
     i = axis - 1
-    start = np.arange(*targets) * projection.strides[i] - projection.pads[i]
+    targets = np.arange(beyond.max(initial=0))
     taps = np.arange(projection.weight.shape[2 + i]) * projection.dilations[i]
-    place, between = np.divmod((start[:, None] + taps).ravel(), projection.upsample[i])
-    inside = (between == 0) & (place >= 0) & (place < size)
-    return np.bincount(place[inside], minlength=size).astype(np.int64)
+    read = (targets * projection.strides[i] - projection.pads[i])[:, None] + taps
+    place, between = np.divmod(read, projection.upsample[i])
+    target, tap = np.nonzero((between == 0) & (place >= 0) & (place < size))
+    up_to = np.zeros((len(targets) + 1, size), np.int64)  # of all targets before the one that numbers the row
+    np.add.at(up_to, (target + 1, place[target, tap]), 1)
+    up_to = up_to.cumsum(0)
+    return np.asarray(up_to[beyond] - up_to[first])
 
 
-def _channel_uses(projection: Projection, shape: Shape, targets: Extent) -> Array:
+def _channel_uses(projection: Projection, shape: Shape, first: Array, beyond: Array) -> Array:
     channels = three(shape)[0]
     if isinstance(projection, Dense):
-        reached = _overlap(targets, (projection.offset, projection.offset + len(projection.weight)))
-        return np.full(channels, reached, np.int64)
+        reached = overlap(first, beyond, projection.offset, projection.offset + len(projection.weight))
+        return np.repeat(reached[:, None], channels, axis=1)
     assert isinstance(projection, (Conv2d, OneToOne))
-    take = np.arange(channels) if projection.take is None else projection.take
-    first, beyond = (t - projection.offset for t in targets)  # channels of the map's result
+    seen = channels if projection.take is None else len(projection.take)
+    first, beyond = (t[:, None] - projection.offset for t in (first, beyond))  # channels of the map's result
     if isinstance(projection, OneToOne):
-        seen = ((np.arange(len(take)) >= first) & (np.arange(len(take)) < beyond)).astype(np.int64)
+        through = overlap(first, beyond, np.arange(seen), np.arange(seen) + 1)
     else:
         each = len(projection.weight) // projection.groups
-        group = np.arange(len(take)) // projection.weight.shape[1]  # of every channel that the map sees
-        seen = np.clip(np.minimum((group + 1) * each, beyond) - np.maximum(group * each, first), 0, None)
-    return np.bincount(take, weights=seen, minlength=channels).astype(np.int64)
+        group = np.arange(seen) // projection.weight.shape[1]  # of every channel that the map sees
+        through = overlap(first, beyond, group * each, (group + 1) * each)
+    if projection.take is None:
+        return through
+    found = np.zeros((channels, len(first)), np.int64)
+    np.add.at(found, projection.take, through.T)
+    return found.T
 
 
-def _overlap(a: Extent, b: Extent) -> int:
-    return max(0, min(a[1], b[1]) - max(a[0], b[0]))
+def overlap(first: Array, beyond: Array, begin: Array | int, end: Array | int) -> Array:
+    """How much the extents `first`, `beyond` have in common with `begin`, `end`."""
+    return np.asarray(np.maximum(np.minimum(beyond, end) - np.maximum(first, begin), 0))
 
 
-def kernel_weights(projection: Projection, targets: Extent) -> int | None:
-    """Weights that serve the receiving channels `targets` where a kernel is kept once for all places.
+def kernel_weights(projection: Projection, shape: Shape, first: Array, beyond: Array) -> Array | None:
+    """Weights (n,) that serve each of the extents `first`, `beyond` of receiving channels, where a kernel is kept once
+    for all places; `shape` is the source's.
 
     None where every synapse has a weight of its own.
     """
     if isinstance(projection, Conv2d):
-        channels, each = len(projection.weight), projection.weight[0].size
+        each = projection.weight[0].size
     elif isinstance(projection, OneToOne) and projection.weight.ndim < 2:
-        channels, each = targets[1], 1
+        each = 1
     else:
         return None
-    return int(_overlap(targets, (projection.offset, projection.offset + channels)) * each)
+    channels = projection.map_shape(shape)[0]
+    return np.asarray(overlap(first, beyond, projection.offset, projection.offset + channels) * each)
 
 
 def pairs(projection: Sparse, tile_of: Array) -> tuple[Array, Array, Array]:

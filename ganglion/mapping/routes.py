@@ -9,9 +9,9 @@ import numpy as np
 
 from ganglion.ir import Array, Sparse
 
-from .layers import Extent, Layer, Link, membrane_extent, three
+from .layers import Layer, Link
 from .reach import pairs, uses
-from .tiles import Tiling
+from .tiles import Tiling, outer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,37 +37,57 @@ def routes_of(link: Link, source: Layer, target: Layer, cuts: Mapping[str, Tilin
     if isinstance(link.projection, Sparse):
         return _sparse_routes(link.projection, cuts[source.name], cuts[target.name], rate)
     one, two = cuts[source.name], cuts[target.name]
-    by_axis = [_axis_routes(link, target, axis, one, two) for axis in (0, 1, 2)]
-    (c1, c2, mc), (h1, h2, mh), (w1, w2, mw) = by_axis
-    neurons = mc.sum(1)[:, None, None] * mh.sum(1)[:, None] * mw.sum(1)
-    messages = np.einsum("ac,chw->ahw", mc, rate)
-    messages = np.einsum("bh,ahw->abw", mh, messages)
-    messages = np.einsum("dw,abw->abd", mw, messages)
+    c, h, w = (_axis_routes(link, target, axis, one, two) for axis in (0, 1, 2))
+    messages = np.einsum("ac,chw->ahw", c.places, rate)
+    messages = np.einsum("bh,ahw->abw", h.places, messages)
+    messages = np.einsum("dw,abw->abd", w.places, messages)
+    neurons = outer(*(axis.places.sum(1, dtype=np.int64) for axis in (c, h, w)))
+    every = np.ix_(c.kind, h.kind, w.kind)
 
     def tile(tiling: Tiling, c: Array, h: Array, w: Array) -> Array:
         _, rows, columns = tiling.counts
         return np.asarray((c[:, None, None] * rows + h[:, None]) * columns + w).ravel()
 
     return Routes(
-        sources=tile(one, c1, h1, w1),
-        targets=tile(two, c2, h2, w2),
-        neurons=neurons.ravel().astype(np.int64),
-        messages=messages.ravel(),
+        sources=tile(one, c.senders, h.senders, w.senders),
+        targets=tile(two, c.receivers, h.receivers, w.receivers),
+        neurons=neurons[every].ravel(),
+        messages=messages[every].ravel(),
     )
 
 
-def _axis_routes(link: Link, target: Layer, axis: int, one: Tiling, two: Tiling) -> tuple[Array, Array, Array]:
-    """Along one axis: (sending tile, receiving tile, which places of the source: (pairs, places)) of all pairs."""
-    shape, membranes = three(link.shape), three(link.projection.out_shape(link.shape))
-    tile = np.arange(shape[axis]) // one.extents[axis]
-    found: list[tuple[int, int, Array]] = []
-    for number, extent in enumerate(two.along(axis)):
-        behind: Extent = membrane_extent(target.op, axis, extent, membranes[axis])
-        reached = uses(link.projection, link.shape, axis, behind) > 0
-        for sender in np.unique(tile[reached]):
-            found.append((int(sender), number, reached & (tile == sender)))
-    senders, receivers, places = zip(*found, strict=True) if found else ((), (), ())
-    return np.array(senders, int), np.array(receivers, int), np.array(places, float).reshape(len(found), -1)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AxisRoutes:
+    """The pairs of tiles that a projection connects along one axis, (pairs,) each.
+
+    kind    which row of `places` is the pair's
+    places  (kinds, places) the places of the source that the sender has and the receiver reaches: 1, else 0. There are
+            few kinds: the tiles of a layer that is no depthwise one reach the same channels
+    """
+
+    senders: Array
+    receivers: Array
+    kind: Array
+    places: Array
+
+
+def _axis_routes(link: Link, target: Layer, axis: int, one: Tiling, two: Tiling) -> AxisRoutes:
+    reached = uses(link.projection, link.shape, axis, *target.behind(axis, *two.edges(axis))) > 0
+    patterns, pattern = np.unique(reached, axis=0, return_inverse=True)
+    first, _ = one.edges(axis)
+    number, sender = np.nonzero(np.logical_or.reduceat(patterns, first, axis=1))  # pairs of pattern and sender
+    begin = np.searchsorted(number, np.arange(len(patterns)))
+    count = np.bincount(number, minlength=len(patterns))[pattern.ravel()]  # senders of every receiver
+    within = np.arange(count.sum()) - np.repeat(count.cumsum() - count, count)
+    kind = np.repeat(begin[pattern.ravel()], count) + within
+    tile = np.arange(reached.shape[1]) // one.extents[axis]
+    places = patterns[number] & (tile == sender[:, None])
+    return AxisRoutes(
+        senders=sender[kind],
+        receivers=np.repeat(np.arange(len(reached)), count),
+        kind=kind,
+        places=places.astype(np.float64),
+    )
 
 
 def _sparse_routes(projection: Sparse, one: Tiling, two: Tiling, rate: Array) -> Routes:

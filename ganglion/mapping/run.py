@@ -2,8 +2,8 @@
 
 layers_of    populations, members, projections, as a mapper sees them     layers.py
 cut_all      the best rectangular tiling of each population               search.py, tiles.py, reach.py
+observe      messages per neuron and step, largest sums, from samples     observe.py
 checks_of    every condition, with its verdict                            checks.py
-measured     messages per neuron and step, from samples                   here
 routes_of    which cores send to which                                    routes.py
 place        cores on the mesh                                            place.py
 verify       the result, judged by other code                             verify.py
@@ -16,26 +16,24 @@ from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
 
-import networkx as nx
 import numpy as np
 
 from ganglion.errors import InputError
 from ganglion.ir import Array, Graph, Input, fingerprint
 from ganglion.ir.file import load as load_network
-from ganglion.simulator import simulate
 from ganglion.targets import Hardware, Target, load
 
-from .checks import checks_of, mapped
+from .checks import checks_of, mapped, observed
 from .cost import costs_of
-from .layers import Layer, layers_of, three
-from .place import Placement, place
+from .layers import Layer, layers_of
+from .observe import observe
+from .place import Placement, Traffic, place
 from .result import Check, Core
 from .result import Mapping as Result
 from .routes import Routes, routes_of
 from .search import Cut, cut_all
 from .verify import verify
 
-BLOCK = 16  # samples at a time while spikes are measured
 Progress = Callable[[str, int, int], None]
 
 
@@ -54,8 +52,8 @@ def map_network(
     target    "loihi1", "loihi2", or a description of your own; by default the one `net` was compiled for
     form      "cluster" (explicit members) or "graded" (one neuron that sends counts); by default graded where the
               chip's spikes have a payload
-    x         samples (N, *shape), in the model's real units, on which spikes are measured; they weigh the traffic and
-              give the costs
+    x         samples (N, *shape), in the model's real units, on which spikes, sums and potentials are measured; they
+              weigh the traffic and give the costs
     seed      of the local search for places; equal seeds give equal mappings
     board     the board to fit; by default the smallest with enough chips
     progress  called with (what, done, all)
@@ -80,8 +78,9 @@ def map_network(
     senders = {op.name: 1 for op in net.of(Input)} | {name: layer.members for name, layer in layers.items()}
     cuts = cut_all(layers, hardware, senders, lambda done, total: tell("cutting", done, total))
     fitted = tuple(mapped(cut, hardware, senders) for cut in cuts.values())
-    checks = checks_of(net, chip, layers, fitted, form)
-    rates = None if x is None else measured(net, layers, x, lambda done, total: tell("measuring", done, total))
+    seen = None if x is None else observe(net, layers, x, lambda done, total: tell("measuring", done, total))
+    rates = None if seen is None else seen.rates
+    checks = checks_of(net, chip, layers, fitted, form, seen)
     cores: list[Core] = []
     routes: dict[str, Routes] = {}
     placement: Placement | None = None
@@ -102,8 +101,9 @@ def map_network(
         placement=placement,
         routes=routes,
         checks=tuple(checks),
-        costs=costs_of(net, hardware, layers, cuts, routes, placement, rates),
-        samples=0 if x is None else len(x),
+        costs=costs_of(net, hardware, layers, cuts, routes, placement, rates)
+        | {"observed": observed(net, layers, seen)},
+        samples=0 if seen is None else seen.samples,
         mesh=hardware.tiles,
         per_tile=hardware.per_tile,
         chip_cores=hardware.cores,
@@ -149,35 +149,14 @@ def all_routes(
     return found
 
 
-def traffic(cores: int, routes: Mapping[str, Routes]) -> nx.DiGraph[int]:
+def traffic(cores: int, routes: Mapping[str, Routes]) -> Traffic:
     """Who sends how many messages per time-step to whom."""
-    graph: nx.DiGraph[int] = nx.DiGraph()
-    graph.add_nodes_from(range(cores))
-    for r in routes.values():
-        for a, b, m in zip(r.sources.tolist(), r.targets.tolist(), r.messages.tolist(), strict=True):
-            before = graph.edges[a, b]["weight"] if graph.has_edge(a, b) else 0.0
-            graph.add_edge(a, b, weight=before + m)
-    return graph
-
-
-def measured(
-    net: Graph, layers: Mapping[str, Layer], x: Array, progress: Callable[[int, int], None]
-) -> dict[str, Array]:
-    """Messages per neuron and time-step of every population and the input, (C, H, W), the mean over the samples.
-
-    A neuron of explicit members sends as many as it has spikes; one that sends a count, one where that is not 0.
-    """
-    if not len(x):
-        raise InputError("there are no samples to measure spikes on")
-    codes = net.input.encode(x)[0]
-    total = {net.input.name: (codes != 0).sum(0, dtype=np.float64)}
-    for first in range(0, len(x), BLOCK):
-        run = simulate(net, x[first : first + BLOCK], record="all")
-        for name, counts in run.counts.items():
-            sent = np.abs(counts) if layers[name].members > 1 else counts != 0
-            total[name] = total.get(name, 0.0) + sent.sum((0, 1), dtype=np.float64) / net.steps
-        progress(min(first + BLOCK, len(x)), len(x))
-    return {name: (sums / len(x)).reshape(three(sums.shape)) for name, sums in total.items()}
+    ways = [*routes.values()]
+    pair = np.concatenate([np.zeros(0, np.int64), *(r.sources * cores + r.targets for r in ways)])
+    found, place = np.unique(pair, return_inverse=True)
+    messages = np.concatenate([np.zeros(0), *(r.messages for r in ways)])
+    weights = np.bincount(place.ravel(), weights=messages, minlength=len(found))
+    return Traffic(cores=cores, sources=found // cores, targets=found % cores, messages=weights)
 
 
 def _smallest(hardware: Hardware, chips: int) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from ganglion.ir import Array, GroupNeuron, Sparse
 from ganglion.targets import Hardware
 
-from .layers import Box, Extent, Layer, Link, membrane_extent, three
+from .layers import Box, Extent, Layer, Link, three
 from .reach import kernel_weights, pairs, uses
 
 Extents = tuple[int, int, int]  # of one tile, along channels, rows and columns
@@ -38,10 +38,14 @@ class Tiling:
     def tiles(self) -> int:
         return int(np.prod(self.counts))
 
+    def edges(self, axis: int) -> tuple[Array, Array]:
+        """First, and one beyond the last, of the tiles along one axis."""
+        first = np.arange(0, self.shape[axis], self.extents[axis])
+        return first, np.minimum(first + self.extents[axis], self.shape[axis])
+
     def along(self, axis: int) -> list[Extent]:
         """The extents of the tiles along one axis."""
-        size, step = self.shape[axis], self.extents[axis]
-        return [(first, min(first + step, size)) for first in range(0, size, step)]
+        return list(zip(*(edge.tolist() for edge in self.edges(axis)), strict=True))
 
     def boxes(self) -> list[Box]:
         """All tiles, channels outermost."""
@@ -52,6 +56,21 @@ class Tiling:
         c, h, w = (np.arange(size) // extent for size, extent in zip(self.shape, self.extents, strict=True))
         _, rows, columns = self.counts
         return np.asarray((c[:, None, None] * rows + h[:, None]) * columns + w)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Reached:
+    """What the tiles along one axis see of a source along that axis, (tiles,) each.
+
+    sources, synapses, most   places with a synapse; synapses of all of them, and of the one with most
+    values, times             the numbers of synapses that places have, (v,), and of how many places: (tiles, v)
+    """
+
+    sources: Array
+    synapses: Array
+    most: Array
+    values: Array
+    times: Array
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,18 +85,32 @@ class Judge:
     hardware: Hardware
     senders: dict[str, int]  # members of each neuron of every source
     fan_out: list[Array | tuple[Array, Array, Array]]
-    _axes: dict[tuple[int, int, int], list[Array]] = field(default_factory=dict)
+    _reached: dict[tuple[str, int, int], Reached] = field(default_factory=dict)
+    _distinct: dict[int, Array] = field(default_factory=dict)
+    _bits: dict[str, int] = field(init=False)  # of a synapse, by link
+    _lateral: int = field(init=False)  # synapses of one member's spike within its cluster
+    _bias: int = field(init=False)  # synapses of every member from the neuron that always fires
+    _formats: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        layer, hardware = self.layer, self.hardware
+        links = layer.incoming if hardware.lists else []
+        self._bits = {link.name: weight_bits(link.projection.weight, hardware) for link in links}
+        self._lateral = lateral_synapses(layer, hardware) if layer.lateral else 0
+        self._bias = bias_synapses(layer, hardware)
+        self._formats = synapse_formats(layer, hardware)
 
     def use(self, tiling: Tiling) -> Use:
         """By resource, the use of every tile."""
         layer, hardware = self.layer, self.hardware
-        neurons = outer(*(np.array([self._membranes(a, e) for e in tiling.along(a)]) for a in (0, 1, 2)))
+        edges = [layer.behind(axis, *tiling.edges(axis)) for axis in (0, 1, 2)]
+        neurons = outer(*(beyond - first for first, beyond in edges))
         found: Use = {"neurons": neurons * layer.members * hardware.per_neuron}
         axons, synapses, words, longest, kept = (np.zeros(tiling.counts, np.int64) for _ in range(5))
-        for number, link in enumerate(layer.incoming):
+        for link in layer.incoming:
             if not link.entry:
                 continue
-            arrive = self._arriving(number, link, tiling)
+            arrive = self._arriving(link, tiling)
             axons += arrive["sources"] * self.senders[link.source]
             synapses += arrive["synapses"] * layer.members
             words += arrive.get("words", 0)
@@ -85,22 +118,21 @@ class Judge:
             kept += arrive["kept"]
         sent = sum((self._sent(f, tiling) for f in self.fan_out), np.zeros(tiling.counts, np.int64)) * layer.members
         if layer.lateral:
-            each = lateral_synapses(layer, hardware)
-            axons, sent = axons + neurons * layer.members, sent + neurons * layer.members
-            synapses += neurons * layer.members * each
-            kept += neurons * layer.members * each
+            own = neurons * layer.members
+            axons, sent = axons + own, sent + own
+            synapses += own * self._lateral
+            kept += own * self._lateral
             if hardware.lists:
-                words += neurons * layer.members * list_words(1, 1, each, 8, hardware)
-        extra = bias_synapses(layer, hardware)
-        if extra:
+                words += own * list_words(1, 1, self._lateral, 8, hardware)
+        if self._bias:
+            whole = neurons * layer.members * self._bias
             found["neurons"] = found["neurons"] + 1
-            axons, synapses = axons + 1, synapses + neurons * layer.members * extra
-            whole = neurons * layer.members * extra
+            axons, synapses, kept = axons + 1, synapses + whole, kept + whole
             if hardware.lists:
                 words += list_words(1, whole, 1, 8, hardware)
         found |= {"in-axons": axons, "out-axons": sent, "synapses": synapses}
         found["thresholds"] = self._thresholds(tiling)
-        found["synapse formats"] = np.full(tiling.counts, synapse_formats(layer, hardware))
+        found["synapse formats"] = np.full(tiling.counts, self._formats)
         if hardware.lists:
             found |= {"synaptic words": words, "words of one axon": longest}
         if hardware.memory:
@@ -111,67 +143,54 @@ class Judge:
             )
         return found
 
-    def _membranes(self, axis: int, extent: Extent) -> int:
-        first, last = self._membrane_extent(axis, extent)
-        return last - first
-
-    def _membrane_extent(self, axis: int, extent: Extent) -> Extent:
-        size = self._membrane_shape()[axis]
-        return membrane_extent(self.layer.op, axis, extent, size)
-
-    def _membrane_shape(self) -> tuple[int, int, int]:
-        link = self.layer.incoming[0]
-        return three(link.projection.out_shape(link.shape))
-
-    def _arriving(self, number: int, link: Link, tiling: Tiling) -> Use:
+    def _arriving(self, link: Link, tiling: Tiling) -> Use:
         """What one link brings to every tile; `kept` counts weights in memory."""
         projection, members = link.projection, self.layer.members
         if isinstance(projection, Sparse):
             return self._arriving_sparse(projection, link, tiling)
-        by_axis = [self._uses(number, link, axis, tiling) for axis in (0, 1, 2)]
-        sources = outer(*(np.array([np.count_nonzero(u) for u in axis]) for axis in by_axis))
-        synapses = outer(*(np.array([u.sum() for u in axis]) for axis in by_axis))
-        shared = [kernel_weights(projection, e) for e in tiling.along(0)]
-        if self.hardware.shares_convolutions and None not in shared:
-            kept = np.broadcast_to(np.array(shared, np.int64)[:, None, None] * members, tiling.counts)
-        else:
-            kept = synapses * members
-        found = {"sources": sources, "synapses": synapses, "kept": kept}
+        by_axis = [self._along(link, axis, tiling) for axis in (0, 1, 2)]
+        sources = outer(*(r.sources for r in by_axis))
+        synapses = outer(*(r.synapses for r in by_axis))
+        shared = kernel_weights(projection, link.shape, *tiling.edges(0)) if self.hardware.shares_convolutions else None
+        kept = synapses if shared is None else np.broadcast_to(shared[:, None, None], tiling.counts)
+        found = {"sources": sources, "synapses": synapses, "kept": kept * members}
         if self.hardware.lists:
-            bits = weight_bits(projection.weight, self.hardware)
-            values = [np.unique(np.concatenate(axis)) for axis in by_axis]
-            values = [v[v > 0] for v in values]
-            counts = [
-                np.array([[np.count_nonzero(u == v) for v in vs] for u in axis]).reshape(len(axis), -1)
-                for axis, vs in zip(by_axis, values, strict=True)
-            ]
-            c, h, w = values
+            bits = self._bits[link.name]
+            c, h, w = (r.values for r in by_axis)
             table = list_words(h[:, None], w, c[:, None, None] * members, bits, self.hardware)
-            found["words"] = np.einsum("av,bw,cx,vwx->abc", *counts, table)
-            c, h, w = (np.array([u.max(initial=0) for u in axis]) for axis in by_axis)
+            for r in by_axis:  # its first axis, of numbers of synapses, becomes the last, of tiles
+                table = np.tensordot(table, r.times, (0, 1))
+            found["words"] = table
+            c, h, w = (r.most for r in by_axis)
             most = list_words(h[:, None], w, c[:, None, None] * members, bits, self.hardware)
             found["longest"] = np.where(sources > 0, most, 0)
         return found
+
+    def _along(self, link: Link, axis: int, tiling: Tiling) -> Reached:
+        """What the tiles see of a link's source along one axis."""
+        key = (link.name, axis, tiling.extents[axis])
+        if key not in self._reached:
+            seen = uses(link.projection, link.shape, axis, *self.layer.behind(axis, *tiling.edges(axis)))
+            values = np.flatnonzero(np.bincount(seen.ravel(), minlength=1)[1:]) + 1
+            self._reached[key] = Reached(
+                sources=np.count_nonzero(seen, axis=1),
+                synapses=seen.sum(1),
+                most=seen.max(1, initial=0),
+                values=values,
+                times=np.array([np.count_nonzero(seen == v, axis=1) for v in values]).reshape(len(values), -1).T,
+            )
+        return self._reached[key]
 
     def _thresholds(self, tiling: Tiling) -> Array:
         """Different thresholds of every tile."""
         op = self.layer.op
         if not isinstance(op, GroupNeuron):
             return np.zeros(tiling.counts, np.int64)
-        tables = [op.thresholds, *([] if op.negative is None else [op.negative])]
-        by_tile = [
-            sum(len(np.unique(t if t.ndim == 1 else t[:, first:last])) for t in tables)
-            for first, last in tiling.along(0)
-        ]
-        return np.asarray(np.broadcast_to(np.array(by_tile)[:, None, None], tiling.counts))
-
-    def _uses(self, number: int, link: Link, axis: int, tiling: Tiling) -> list[Array]:
-        key = (number, axis, tiling.extents[axis])
-        if key not in self._axes:
-            self._axes[key] = [
-                uses(link.projection, link.shape, axis, self._membrane_extent(axis, e)) for e in tiling.along(axis)
-            ]
-        return self._axes[key]
+        key = tiling.extents[0]
+        if key not in self._distinct:
+            tables = [op.thresholds, *([] if op.negative is None else [op.negative])]
+            self._distinct[key] = np.sum([different(table, *tiling.edges(0)) for table in tables], axis=0)
+        return np.asarray(np.broadcast_to(self._distinct[key][:, None, None], tiling.counts))
 
     def _arriving_sparse(self, projection: Sparse, link: Link, tiling: Tiling) -> Use:
         tile, _, count = pairs(projection, tiling.tile_of().ravel())
@@ -183,7 +202,7 @@ class Judge:
             "kept": synapses * members,
         }
         if self.hardware.lists:
-            words = list_words(count, 1, members, weight_bits(projection.weight, self.hardware), self.hardware)
+            words = list_words(count, 1, members, self._bits[link.name], self.hardware)
             found["words"] = np.bincount(tile, weights=words, minlength=n).astype(np.int64).reshape(tiling.counts)
             longest = np.zeros(n, np.int64)
             np.maximum.at(longest, tile, words)
@@ -207,20 +226,23 @@ def destinations(link: Link, target: Layer, tiling: Tiling) -> Array | tuple[Arr
     if isinstance(link.projection, Sparse):
         _, source, _ = pairs(link.projection, tiling.tile_of().ravel())
         return np.bincount(source, minlength=int(np.prod(shape))).reshape(shape)
-    membranes = three(link.projection.out_shape(link.shape))
-    factors = []
-    for axis in (0, 1, 2):
-        reached = np.zeros(shape[axis], np.int64)
-        for extent in tiling.along(axis):
-            behind = membrane_extent(target.op, axis, extent, membranes[axis])
-            reached += uses(link.projection, link.shape, axis, behind) > 0
-        factors.append(reached)
+    factors = [
+        np.count_nonzero(uses(link.projection, link.shape, axis, *target.behind(axis, *tiling.edges(axis))), axis=0)
+        for axis in (0, 1, 2)
+    ]
     return factors[0], factors[1], factors[2]
 
 
 def outer(a: Array, b: Array, c: Array) -> Array:
     """a[i] * b[j] * c[k]."""
     return np.asarray(a.astype(np.int64)[:, None, None] * b[:, None] * c)
+
+
+def different(thresholds: Array, first: Array, beyond: Array) -> Array:
+    """How many different thresholds the channels of each extent have: (n,)."""
+    if thresholds.ndim == 1:
+        return np.full(len(first), len(np.unique(thresholds)))
+    return np.array([len(np.unique(thresholds[:, a:b])) for a, b in zip(first, beyond, strict=True)])
 
 
 def list_words(rows: Array | int, columns: Array | int, each: Array | int, bits: int, hardware: Hardware) -> Array:
@@ -235,8 +257,13 @@ def list_words(rows: Array | int, columns: Array | int, each: Array | int, bits:
 def weight_bits(weight: Array, hardware: Hardware) -> int:
     """The least width that exists for these integer weights, sign included."""
     assert hardware.lists is not None
-    needed = max(int(np.abs(weight).max(initial=0)).bit_length() + 1, 1)
+    needed = largest(weight).bit_length() + 1
     return next((b for b in hardware.lists.bits if b >= needed), hardware.lists.bits[-1])
+
+
+def largest(values: Array) -> int:
+    """The largest |value|, of the most negative one of its type as well."""
+    return max(int(values.max(initial=0)), -int(values.min(initial=0)))
 
 
 def lateral_synapses(layer: Layer, hardware: Hardware) -> int:

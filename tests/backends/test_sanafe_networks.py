@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,9 +88,16 @@ def test_a_wrong_network_is_noticed(
 
 
 @pytest.mark.slow
-def test_the_whole_network_in_clusters(trained: digits.Trained, sanafe_python: Path) -> None:
+@pytest.mark.parametrize("mapped", [False, True])
+def test_the_whole_network_in_clusters(trained: digits.Trained, mapped: bool, sanafe_python: Path) -> None:
     """tau = 2: 3.3 million synapses, 2.2 GB. (tau = 4 takes 8.5 GB; docs/sanafe.md has what came of it.)"""
     net = compiled(trained, members=2)
+    if mapped:
+        net = ganglion.compile(trained.onnx, steps=2, members=2, target="loihi1")
+        mapping = ganglion.map(net, "loihi1", form="cluster")
+        assert mapping.placement is not None
+        net = replace(net, mapping=mapping.to_text())
     result = ganglion.compare(trained.onnx, net, np.load(trained.images)[:2], sanafe=True, timeout=280)
     assert result.equal
+    assert (", as mapped" in result.remarks[0]) == mapped
     assert set(result.pairs[PAIR]) == {op.name for op in net.populations} | {net.readout.name}

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 import ganglion
 from ganglion import InputError, targets
 from ganglion.ir import Dense, Graph
-from ganglion.mapping import map_network
+from ganglion.mapping import Mapping, map_network
+from ganglion.mapping.place import Traffic, search_of
 from ganglion.mapping.verify import faults
 from tests import networks as drawn
 from tests.backends import networks
@@ -62,10 +63,54 @@ def test_small_cores_hold_a_network_that_is_cut(name: str, tmp_path: Path) -> No
     assert all(layer.use["neurons"] <= 48 for layer in mapping.layers)
 
 
-def test_equal_seeds_give_equal_mappings_and_swaps_shorten_the_way(tmp_path: Path) -> None:
+def way(mapping: Mapping) -> float:
+    """Hops of all messages of a time-step."""
+    place = mapping.placement
+    assert place is not None
+    return sum(
+        float(place.distance(r.sources, r.targets, mapping.mesh[0]) @ r.messages) for r in mapping.routes.values()
+    )
+
+
+def test_equal_seeds_give_equal_mappings_and_swaps_shorten_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     net, path = networks.convolutions(), small_cores(tmp_path)
-    first, second = (map_network(net, path, form="cluster", seed=3).to_text() for _ in range(2))
-    assert first == second
+    first, second = (map_network(net, path, form="cluster", seed=3) for _ in range(2))
+    assert first.to_text() == second.to_text()
+    monkeypatch.setattr("ganglion.mapping.place.TRIES", 0)
+    assert way(first) < way(map_network(net, path, form="cluster", seed=3))
+
+
+def test_a_swap_gains_what_the_ways_become_shorter(tmp_path: Path) -> None:
+    """Every swap that is made, against the way of all messages before and after."""
+    rng = np.random.default_rng(1)
+    cores = 12
+    pairs = np.array([(a, b) for a in range(cores) for b in range(cores) if a != b and rng.random() < 0.4])
+    messages = rng.random(len(pairs))
+    found = search_of(
+        Traffic(cores=cores, sources=pairs[:, 0], targets=pairs[:, 1], messages=messages),
+        np.array([(x, y) for x in range(4) for y in range(4)], float).T,
+    )
+
+    def total() -> float:
+        a, b = (found.places[:, pairs[:, i]] for i in (0, 1))
+        return float(np.abs(a - b).sum(0) @ messages)
+
+    moved = 0
+    for _ in range(300):
+        before, core, spot = total(), int(rng.integers(cores)), int(rng.integers(16))
+        other = int(found.holds[spot])
+        promised = found.gain(core, spot, other)
+        promised += found.gain(other, int(found.at[core]), core) if other >= 0 else 0.0
+        stays = spot == found.at[core]
+        found.try_swap(core, spot)
+        assert before - total() == pytest.approx(promised if promised > 1e-9 and not stays else 0.0)
+        moved += before != total()
+        assert sorted(found.holds[found.holds >= 0].tolist()) == list(range(cores))
+        np.testing.assert_array_equal(found.holds[found.at], np.arange(cores))
+        np.testing.assert_array_equal(found.spots[:, found.at], found.places)
+    assert moved > 5
 
 
 def test_costs_count_what_was_measured() -> None:

@@ -13,6 +13,7 @@ from ganglion import InternalError, targets
 from ganglion.ir import Graph
 from ganglion.mapping import Core, Mapping, map_network, verify
 from ganglion.mapping.routes import Routes
+from ganglion.mapping.tiles import weight_bits
 from ganglion.mapping.verify import faults
 from ganglion.targets import Target
 from tests.backends import networks
@@ -25,6 +26,9 @@ def mapped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Graph, Target, Map
     path: Path = small_cores(tmp_path_factory.mktemp("chip"))
     net, chip = networks.residual(), targets.load(path)
     return net, chip, map_network(net, chip, form="cluster")
+
+
+ROUTE = ("sources", "targets", "neurons", "messages")
 
 
 def with_core(mapping: Mapping, index: int, **changes: object) -> Mapping:
@@ -61,11 +65,19 @@ def first(mapping: Mapping) -> Routes:
 
 
 def fewer(routes: Routes) -> Routes:
-    return replace(routes, sources=routes.sources[1:], targets=routes.targets[1:])
+    return replace(routes, **{k: getattr(routes, k)[1:] for k in ROUTE})
 
 
 def astray(routes: Routes) -> Routes:
     return replace(routes, targets=np.concatenate([[0], routes.targets[1:]]))
+
+
+def doubled(routes: Routes) -> Routes:
+    return replace(routes, **{k: np.append(getattr(routes, k), getattr(routes, k)[0]) for k in ROUTE})
+
+
+def miscounted(routes: Routes) -> Routes:
+    return replace(routes, neurons=routes.neurons + 1)
 
 
 def wider(mapping: Mapping) -> Mapping:
@@ -89,11 +101,17 @@ SPOILED: dict[str, tuple[Callable[[Mapping], Mapping], str]] = {
     "a core has no place": (lambda m: replace(m, placement=None), "not every core has a place"),
     "a spike has no route": (lambda m: with_routes(m, fewer), "has no route"),
     "a route leads astray": (lambda m: with_routes(m, astray), "route that nothing needs"),
+    "a spike has two routes": (lambda m: with_routes(m, doubled), "has two routes"),
+    "a route's neurons are counted wrongly": (lambda m: with_routes(m, miscounted), "counts the neurons"),
     "a projection has no routes": (lambda m: replace(m, routes=dict(list(m.routes.items())[1:])), "has no route"),
     "routes of nothing": (lambda m: replace(m, routes=m.routes | {"x": first(m)}), "routes of 'x'"),
     "synapses are missing": (lambda m: with_use(m, "synapses", -1), "synapses, not"),
     "in-axons are missing": (lambda m: with_use(m, "in-axons", -1), "in-axons, not"),
     "out-axons are missing": (lambda m: with_use(m, "out-axons", -1), "out-axons, not"),
+    "thresholds are missing": (lambda m: with_use(m, "thresholds", -1), "thresholds, not"),
+    "formats are missing": (lambda m: with_use(m, "synapse formats", -1), "synapse formats, not"),
+    "words are missing": (lambda m: with_use(m, "synaptic words", -1), "synaptic words, not"),
+    "a list is shorter than it is": (lambda m: with_use(m, "words of one axon", -1), "words of one axon, not"),
     "neurons are missing": (lambda m: with_use(m, "neurons", -1), "neurons, not"),
     "a limit is passed": (smaller_limit, "of 1 neurons"),
     "cores are counted wrongly": (
@@ -108,6 +126,24 @@ def test_a_mapping_as_made_has_no_faults(mapped: tuple[Graph, Target, Mapping]) 
     net, chip, mapping = mapped
     assert mapping.core_count > len(mapping.layers)
     assert faults(net, chip, mapping) == []
+
+
+@pytest.mark.parametrize("name", ["synaptic memory", "memory", "neurons", "thresholds"])
+def test_bytes_that_are_missing_are_caught(name: str) -> None:
+    """On a chip that counts bytes and keeps a kernel once."""
+    net, chip = networks.pools(), targets.load("loihi2")
+    mapping = map_network(net, chip, form="cluster")
+    assert faults(net, chip, mapping) == []
+    (found,) = faults(net, chip, with_use(mapping, name, -1))
+    assert f" {name}, not " in found
+
+
+def test_the_most_negative_weight_takes_all_of_its_bits() -> None:
+    hardware = targets.load("loihi1").hardware
+    assert hardware is not None
+    assert weight_bits(np.array([-128, 7], np.int8), hardware) == 8
+    assert weight_bits(np.array([-3, 3], np.int8), hardware) == 3
+    assert weight_bits(np.array([0], np.int8), hardware) == 1
 
 
 @pytest.mark.parametrize("how", SPOILED)
