@@ -45,6 +45,7 @@ def summary_of(data: ReportData) -> Summary:
         first_offender=ledger.first_offender,
         verdict=ledger.summary,
         advice=ledger.advice,
+        chip=_chip(net),
     )
 
 
@@ -63,7 +64,6 @@ def as_plain(data: ReportData) -> dict[str, Any]:
             "compiler": list(data.net.notes),
             "populations": [asdict(p) for p in populations],
             "edges": [asdict(e) for e in edges],
-            "chip": _chip(data.net),
             "ledger": _ledger(data),
             "spikes": _spikes(data, populations),
             "sweep": None if data.sweep is None else data.sweep.as_json(),
@@ -84,7 +84,7 @@ def as_plain(data: ReportData) -> dict[str, Any]:
 
 
 def _chip(net: Graph) -> dict[str, Any] | None:
-    """What the summary says of the network's place on a chip; None where it was never mapped, {} for a problem."""
+    """Where the network is on a chip; None where it was never mapped, {} for a problem."""
     kept = kept_in(net)
     if kept is None or kept.mapping is None:
         return None if kept is None else {}

@@ -39,7 +39,8 @@ class ReportData:
 @dataclass(frozen=True, kw_only=True)
 class Summary:
     """The figures at the top of a report. Accuracies are the share of right classes or, where `labelled` is False, of
-    those that the source gives."""
+    those that the source gives. `chip` is None for a network that was never mapped, {} where its mapping cannot be
+    read."""
 
     network: str
     model: str
@@ -58,6 +59,7 @@ class Summary:
     first_offender: tuple[str, str] | None
     verdict: str
     advice: str
+    chip: dict[str, Any] | None
 
 
 @dataclass(frozen=True)

@@ -163,8 +163,8 @@ def test_a_mapped_network_has_a_section_on_the_chip(on_chip: ReportData, html: s
     mapped = page(on_chip)
     (section,) = re.findall(r'<section id="chip".*?</section>', mapped, re.DOTALL)
     assert fragment(Kept(mapping=mapping)) in section
-    assert held(mapped)["chip"] == {"target": "loihi2", "fits": mapping.fits, "cores": mapping.core_count, "chips": 1}
-    assert held(html)["chip"] is None
+    assert held(mapped)["summary"]["chip"] == {"target": "loihi2", "fits": mapping.fits, "cores": mapping.core_count, "chips": 1}
+    assert held(html)["summary"]["chip"] is None
     assert 'class="on-chip"' not in html  # an empty section, which a script hides
     for check in (test_nothing_is_loaded_from_elsewhere, test_every_label_and_reference_leads_somewhere):
         check(mapped)
@@ -172,7 +172,7 @@ def test_a_mapped_network_has_a_section_on_the_chip(on_chip: ReportData, html: s
 
 def test_a_mapping_that_cannot_be_read_is_told(data: ReportData) -> None:
     text = page(replace(data, net=replace(data.net, mapping="{")))
-    assert held(text)["chip"] == {}
+    assert held(text)["summary"]["chip"] == {}
     (section,) = re.findall(r'<section id="chip".*?</section>', text, re.DOTALL)
     assert "the network&#x27;s mapping is damaged" in section
 

@@ -31,8 +31,8 @@ function showSummary() {
     ["Spikes", short(s.spikes_per_sample), "per sample"],
     ["Synaptic operations", short(s.operations_per_sample), "per sample"],
   ];
-  if (DATA.chip?.fits) {
-    const { target, fits, cores, chips } = DATA.chip;
+  if (DATA.summary.chip?.fits) {
+    const { target, fits, cores, chips } = DATA.summary.chip;
     const many = (n, what) => `${commas(n)} ${what}${n === 1 ? "" : "s"}`;
     tiles.push([`Fits ${target}`, fits, chips ? `${many(cores, "core")} on ${many(chips, "chip")}` : `at least ${many(cores, "core")}`]);
   }
@@ -42,6 +42,6 @@ function showSummary() {
   for (const note of DATA.notes) $("notes").append(el("li", {}, note));
   for (const note of DATA.compiler) $("compiler").append(el("li", {}, note));
   if (!DATA.compiler.length) $("compiler").append(el("li", {}, "None."));
-  const there = { sweep: DATA.sweep !== null, firing: DATA.firing.length > 0, chip: DATA.chip !== null };
+  const there = { sweep: DATA.sweep !== null, firing: DATA.firing.length > 0, chip: DATA.summary.chip !== null };
   for (const part of document.querySelectorAll("[data-part]")) part.hidden = !there[part.dataset.part];
 }
