@@ -163,7 +163,8 @@ def test_a_mapped_network_has_a_section_on_the_chip(on_chip: ReportData, html: s
     mapped = page(on_chip)
     (section,) = re.findall(r'<section id="chip".*?</section>', mapped, re.DOTALL)
     assert fragment(Kept(mapping=mapping)) in section
-    assert held(mapped)["summary"]["chip"] == {"target": "loihi2", "fits": mapping.fits, "cores": mapping.core_count, "chips": 1}
+    chip = {"target": "loihi2", "fits": mapping.fits, "cores": mapping.core_count, "chips": 1}
+    assert held(mapped)["summary"]["chip"] == chip
     assert held(html)["summary"]["chip"] is None
     assert 'class="on-chip"' not in html  # an empty section, which a script hides
     for check in (test_nothing_is_loaded_from_elsewhere, test_every_label_and_reference_leads_somewhere):
