@@ -137,12 +137,7 @@ class Bounds:
     def choose(
         self, model: ir.Model, value: ir.Value, ramps: Mapping[ir.Value, Ramp], linear: Sequence[ir.Value]
     ) -> Chosen:
-        """Runs nothing; raises `InputError` where there are no `levels`."""
-        if not self.levels:
-            raise InputError(
-                'members="levels" takes the levels that trained activations have; clipped ones have none',
-                hint="give a number of members",
-            )
+        """Runs nothing."""
         count = f"the bounds of {len(ramps)} activations are" if len(ramps) > 1 else "the bound of an activation is"
         return Chosen(
             levels=self.levels,

@@ -218,8 +218,8 @@ def for_setting(
     """
     from ganglion import frontend
 
-    if isinstance(options.calibration, frontend.Bounds):
-        return replace(options, calibration=frontend.Bounds(levels=members))
+    if isinstance(options.calibration, frontend.Bounds):  # with which clipped activations have no levels of their own
+        return replace(options, calibration=frontend.Bounds(levels=members) if members else None)
     if not isinstance(options.calibration, frontend.Calibration):
         return options
     if not members:

@@ -144,7 +144,7 @@ print(seconds, peak, int(result.equal), compared, min(rates), sep=",")
 """
 
 
-@pytest.mark.parametrize("name", ["resnet18", "vgg16"])
+@pytest.mark.parametrize("name", ["resnet18", pytest.param("vgg16", marks=pytest.mark.slow)])
 def test_large_networks_compile_and_both_engines_agree(name: str, tmp_path: Path) -> None:
     """Under 30 s and 4 GB, in a process of its own so that the peak is the compiler's."""
     shape = models.NETWORKS[name].shape

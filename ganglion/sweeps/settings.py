@@ -144,13 +144,15 @@ class Networks:
 
         options = self.options_of(setting)
         levels = options.calibration
-        key: Any = levels  # of bounds, their levels
+        key: Any = levels
         if isinstance(levels, frontend.Calibration):
             key = (levels.levels, levels.steps, levels.method)
-        if self._composed is None or self._composed[0] != key:
+        kept = self._composed
+        if kept is None or (kept[0] != key and not _has_own_levels(kept[1])):
             self._composed = None  # the old one need not be in memory beside the new one
             self._composed = key, passes.run(imported(self.model, options), [passes.compose])
-        return self._composed[1]
+            return self._composed[1]
+        return kept[1]
 
     def compiled(self, setting: Setting) -> Graph:
         """The integer network; raises `CompileError` where the target does not hold it."""
@@ -159,3 +161,10 @@ class Networks:
             graph = self.optimiser.corrected(graph, setting)
         path = spiking(steps=setting.steps, members=setting.tau, target=self.target, method=setting.method)
         return passes.run(graph, path)
+
+
+def _has_own_levels(graph: Graph) -> bool:
+    """Whether nothing in it was given levels, by samples or by bounds: then it is the same for every tau."""
+    from ganglion import frontend
+
+    return frontend.Options.from_recipe(graph.recipe).calibration is None

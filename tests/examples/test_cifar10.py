@@ -235,6 +235,7 @@ def script(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
 
 
+@pytest.mark.slow
 def test_the_script(folder: Path, tmp_path: Path) -> None:
     options = ("--width", "2", "--epochs", "1", "--batch", "20", "--steps", "1,2", "--members", "8")
     done = script("--data", folder, "--out", tmp_path / "out", *options, "--test-images", "10")

@@ -92,6 +92,7 @@ def test_find_the_layer(folder: Path, tmp_path: Path) -> None:
     assert "<svg" in (tmp_path / "errors.svg").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_paper_figures(folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     told = run("paper_figures.py", "--out", tmp_path, "--work", folder, "--levels", "4", "--images", "40")

@@ -174,3 +174,17 @@ def test_a_plain_relu_among_them_still_needs_samples(tmp_path: Path) -> None:
     path = export(model, torch.rand(2, 4), tmp_path / "mixed.onnx", input_range=(0, 1))
     with pytest.raises(CompileError, match=r"1 activation has no levels: a plain ReLU"):
         ganglion.compile(path, steps=4, members=1)
+
+
+def test_every_tau_of_a_sweep_has_levels_of_its_own(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(6, 12), ThresholdReLU(1.0), nn.Linear(12, 3)).eval()
+    x = torch.rand(16, 6, generator=torch.Generator().manual_seed(2)).numpy()
+    path = export(model, torch.from_numpy(x[:2]), tmp_path / "clipped.onnx", input_range=(0, 1))
+    with pytest.raises(CompileError, match="1 activation has no levels: a clipped ReLU"):
+        ganglion.compile(path, steps=1, members="levels")
+    found = ganglion.sweep(path, x, steps=(1, 2), members=(1, 4))
+    for row in found.rows:
+        assert isinstance(row.members, int)
+        net = ganglion.compile(path, steps=row.steps, members=row.members)
+        assert row.spikes_per_sample == ganglion.simulate(net, x).spikes_per_sample
+    assert len({row.spikes_per_sample for row in found.rows}) == 4
