@@ -31,7 +31,7 @@ HERE = Path(__file__).resolve().parent
 PEERS = ROOT / ".venv-peers" / "bin" / "python"
 PROBE = "import torch, spikingjelly.activation_based.base as b; from importlib.metadata import version as v; "
 PROBE += "print(f\"SpikingJelly {v('spikingjelly')}, torch {torch.__version__}, {torch.get_num_threads()} threads\")"
-WIDTH = 100
+WIDTH = 106
 BUDGET = 20.0  # seconds of rounds for one case, after the three that every engine gets
 
 

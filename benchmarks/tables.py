@@ -21,8 +21,9 @@ LEGEND = """\
 Medians of rounds in turn, in ms. f32, int8: onnxruntime, the plain ReLU network, default threads.
 r: the time by T times that of f32 at the same batch. layer: our default engine. numpy: the same
 in numpy alone, nothing compiled, no onnxruntime kernel. step: the definition, measured at batch 16
-alone. SJ: the same network in SpikingJelly. x: its time by that of layer, with the neuron as the
-paper writes it; x': with one division in place of the members' comparisons."""
+alone. SJ: the same network in SpikingJelly, where every member compares one shared potential. x: its
+time by that of layer; x': with one division in place of the comparisons; own: with a membrane for
+every member, as the paper's own code has it."""
 
 
 def in_grid(row: Row) -> bool:
@@ -58,7 +59,7 @@ def speed(rows: Sequence[Row]) -> Table:
     spiking = [engine for engine in SHORT if any(row["engine"] == engine for row in rows)]
     columns = ["network", "T", "batch", "f32", "int8"]
     columns += [heading for engine in spiking for heading in (SHORT[engine], "r")]
-    columns += ["x", "x'"] if SPIKINGJELLY in spiking else []
+    columns += ["x", "x'", "own"] if SPIKINGJELLY in spiking else []
     table = plain_table(f"tau = {members}", columns)
     shown = ""
     for case, engines in cases.items():

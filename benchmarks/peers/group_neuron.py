@@ -1,6 +1,6 @@
 """The same networks in SpikingJelly: the worker of the peers' environment (requirements-peers.txt), without ganglion.
 
-    python -m benchmarks.peers.group_neuron FOLDER members|floor
+    python -m benchmarks.peers.group_neuron FOLDER members|floor|own
 
 The neuron is written from the paper (Lv et al., ICASSP 2024, arXiv 2402.19061) on SpikingJelly's base class. It runs
 in multi-step mode, as the paper's own networks do: every layer computes all T steps at once, the steps on the batch
@@ -28,7 +28,8 @@ class GroupNeuron(base.MemoryModule):
     """tau members with thresholds theta', 2 theta', ..., tau theta' and one membrane potential V, theta' = theta/tau.
 
     V(0) = theta'/2; V += x; S = the number of members whose threshold V has reached; V -= S theta'; output S theta'.
-    `form` "members" lets every member compare, as the paper's equations say; "floor" divides once.
+    `form` "members" lets every member compare, as the paper's equations say; "floor" divides once. `OwnMembranes` is
+    the third.
     """
 
     def __init__(self, threshold: float, members: int, steps: int, form: str) -> None:
@@ -59,12 +60,32 @@ class GroupNeuron(base.MemoryModule):
         return torch.cat([self.single_step_forward(step) for step in x.chunk(self.steps)])
 
 
+class OwnMembranes(GroupNeuron):
+    """The same, with a membrane (tau, N, ...) for every member, as the paper's own code keeps them, though all of them
+    hold the same potential at all times.
+    """
+
+    def __init__(self, threshold: float, members: int, steps: int) -> None:
+        super().__init__(threshold, members, steps, "members")
+        self.thresholds = self.unit * torch.arange(1, members + 1)
+
+    def single_step_forward(self, x: Tensor) -> Tensor:
+        self.v = (x + self.unit / 2).repeat(self.members, *[1] * x.ndim) if self.v is None else self.v.add_(x)
+        fired = self.v >= self.thresholds.view(-1, *[1] * x.ndim)
+        spikes = fired.sum(0, dtype=x.dtype).mul_(self.unit)
+        self.v.sub_(spikes)
+        return spikes
+
+
 def load(path: Path, steps: int, members: int, form: str) -> nn.Module:
     """The network, with a Group Neuron in place of every clip(x, 0, threshold)."""
     network: nn.Module = torch.load(path, weights_only=False)  # prepare.py has written it a minute ago
     for name, module in list(network.named_modules()):
         if isinstance(module, nn.Hardtanh):
-            network.set_submodule(name, GroupNeuron(module.max_val, members, steps, form))
+            threshold = module.max_val
+            own = form == "own"
+            neuron = OwnMembranes(threshold, members, steps) if own else GroupNeuron(threshold, members, steps, form)
+            network.set_submodule(name, neuron)
     return network.eval()
 
 

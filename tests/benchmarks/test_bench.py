@@ -199,7 +199,7 @@ def test_what_is_written_and_printed(report: dict[str, Any], tmp_path: Path) -> 
     assert all(len(line) <= bench.WIDTH for line in text.splitlines())
     cells = [line.split() for line in text.splitlines()]
     assert ["vgg16_224", "4", "1", "49.2", "98.4", "148", "0.75", "197", "1.00"] in cells
-    assert ["4", "64", "3149", "6298", "9446", "0.75", "12595", "1.00", "15744", "1.25", "1.7", "2.0"] in cells
+    assert ["4", "64", "3149", "6298", "9446", "0.75", "12595", "1.00", "15744", "1.25", "1.7", "2.0", "2.3"] in cells
     assert ["vgg16_224", "1,234,567", "9.9", "1234", "131", "321", "321", "0.75"] in cells
     assert "layer, growth with members, ms: 1:" in text
     words = " ".join(text.split())
