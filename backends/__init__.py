@@ -13,14 +13,9 @@ sanafe/           a folder for SANA-FE: chip, neurons, synapses, the program, an
 
 from __future__ import annotations
 
-from .lava import LavaBackend
-from .nir import NirBackend
-from .onnx import OnnxBackend
+from . import lava, nir, onnx, sanafe
 from .protocol import Backend, Diagnostic
-from .sanafe import SanafeBackend
 
-BACKENDS: dict[str, Backend] = {
-    backend.name: backend for backend in (LavaBackend(), NirBackend(), OnnxBackend(), SanafeBackend())
-}
+BACKENDS: dict[str, Backend] = {part.BACKEND.name: part.BACKEND for part in (lava, nir, onnx, sanafe)}
 
 __all__ = ["BACKENDS", "Backend", "Diagnostic"]

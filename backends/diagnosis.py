@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ganglion.errors import CompileError
 from ganglion.ir import Bias, Concat, Gather, Graph, Input, Op, Range, Readout, Reshape, Stage, Staircase, Sum
 
@@ -27,10 +29,10 @@ def stage_problems(graph: Graph, who: str) -> list[Diagnostic]:
     return [Diagnostic(op="", origin=(), message=message, hint=hint)]
 
 
-def end_problems(graph: Graph) -> list[Diagnostic]:
-    """Whether `graph` has just one input and one readout."""
+def end_problems(graph: Graph, needs: Iterable[type[Op]] = (Input, Readout)) -> list[Diagnostic]:
+    """Whether `graph` has just one input and one readout; or one of those of them that it needs."""
     found = []
-    for need in (Input, Readout):
+    for need in needs:
         try:
             graph.input if need is Input else graph.readout  # noqa: B018
         except CompileError as error:

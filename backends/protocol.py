@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -23,25 +24,26 @@ class Diagnostic:
         return f"{where}: {self.message}" if where else self.message
 
 
-class Backend(Protocol):
-    """One kind of output."""
+class Emit(Protocol):
+    """Writes a network to a path, a folder or a file, whole or not at all, and returns it.
 
-    @property
-    def name(self) -> str:
-        """The name users choose it by."""
-        ...
+    Raises `CompileError` with what the backend's `check` finds, `InputError` where the path may not be written.
+    """
 
-    def check(self, graph: Graph) -> list[Diagnostic]:
-        """Every reason why `graph` cannot be emitted; empty where it can."""
-        ...
+    def __call__(self, graph: Graph, path: Path, /, *, overwrite: bool = False) -> Path: ...
 
-    def emit(self, graph: Graph, path: Path, *, overwrite: bool = False) -> Path:
-        """Write `graph` to `path`, a folder or a file, whole or not at all, and return it.
 
-        Raises `CompileError` with what `check` finds, `InputError` where `path` may not be written.
-        """
-        ...
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """One kind of output.
 
-    def usage(self, path: Path) -> list[str]:
-        """What a person does with what was written to `path`: lines for the terminal."""
-        ...
+    name   the name users choose it by
+    check  every reason why a network cannot be emitted; empty where it can
+    emit   see `Emit`
+    usage  what a person does with what was written to a path: lines for the terminal
+    """
+
+    name: str
+    check: Callable[[Graph], list[Diagnostic]]
+    emit: Emit
+    usage: Callable[[Path], list[str]]

@@ -16,8 +16,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from ganglion.backends.protocol import Diagnostic
-from ganglion.ir import Graph
+from ganglion.backends.protocol import Backend
 
 from .bundle import PROGRAM, emit
 from .diagnose import check
@@ -25,26 +24,15 @@ from .interpreter import LavaPython, describe, find_python
 from .runner import LavaRun, run
 
 
-class LavaBackend:
-    """See `protocol.Backend`."""
-
-    name = "lava"
-
-    def check(self, graph: Graph) -> list[Diagnostic]:
-        """Every reason why `graph` cannot be emitted."""
-        return check(graph)
-
-    def emit(self, graph: Graph, path: Path, *, overwrite: bool = False) -> Path:
-        """Write the bundle; see `bundle.emit`."""
-        return emit(graph, path, overwrite=overwrite)
-
-    def usage(self, path: Path) -> list[str]:
-        """How its program is started."""
-        return [
-            f"{path}/ needs Python 3.10, lava-nc 0.10.0 and numpy < 2, and nothing of ganglion:",
-            f"  python {shlex.quote(str(path / PROGRAM))} --input codes.npy --output counts.npz --form graded",
-            "where codes.npy holds the input's integer codes: net.input.encode(x)[0]",
-        ]
+def usage(path: Path) -> list[str]:
+    """How its program is started."""
+    return [
+        f"{path}/ needs Python 3.10, lava-nc 0.10.0 and numpy < 2, and nothing of ganglion:",
+        f"  python {shlex.quote(str(path / PROGRAM))} --input codes.npy --output counts.npz --form graded",
+        "where codes.npy holds the input's integer codes: net.input.encode(x)[0]",
+    ]
 
 
-__all__ = ["LavaBackend", "LavaPython", "LavaRun", "check", "describe", "emit", "find_python", "run"]
+BACKEND = Backend(name="lava", check=check, emit=emit, usage=usage)
+
+__all__ = ["BACKEND", "LavaPython", "LavaRun", "check", "describe", "emit", "find_python", "run"]

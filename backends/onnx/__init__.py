@@ -18,8 +18,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from ganglion.backends.protocol import Diagnostic
-from ganglion.ir import Graph
+from ganglion.backends.protocol import Backend
 
 from .bundle import PROGRAM, emit
 from .diagnose import check
@@ -28,27 +27,16 @@ from .step import step_model
 from .window import window_model
 
 
-class OnnxBackend:
-    """See `protocol.Backend`."""
-
-    name = "onnx"
-
-    def check(self, graph: Graph) -> list[Diagnostic]:
-        """Every reason why `graph` cannot be emitted."""
-        return check(graph)
-
-    def emit(self, graph: Graph, path: Path, *, overwrite: bool = False) -> Path:
-        """Write the bundle; see `bundle.emit`."""
-        return emit(graph, path, overwrite=overwrite)
-
-    def usage(self, path: Path) -> list[str]:
-        """How its models are run."""
-        return [
-            f"{path}/ holds two models of standard operators: step.onnx is one time-step, with its state as inputs and",
-            "outputs, window.onnx the T steps of a sample. With numpy and onnxruntime, and nothing of ganglion:",
-            f"  python {shlex.quote(str(path / PROGRAM))} --input codes.npy --output counts.npz --form step",
-            "where codes.npy holds the input's integer codes: net.input.encode(x)[0]",
-        ]
+def usage(path: Path) -> list[str]:
+    """How its models are run."""
+    return [
+        f"{path}/ holds two models of standard operators: step.onnx is one time-step, with its state as inputs and",
+        "outputs, window.onnx the T steps of a sample. With numpy and onnxruntime, and nothing of ganglion:",
+        f"  python {shlex.quote(str(path / PROGRAM))} --input codes.npy --output counts.npz --form step",
+        "where codes.npy holds the input's integer codes: net.input.encode(x)[0]",
+    ]
 
 
-__all__ = ["FORMS", "OnnxBackend", "OnnxRun", "check", "emit", "run", "step_model", "window_model"]
+BACKEND = Backend(name="onnx", check=check, emit=emit, usage=usage)
+
+__all__ = ["BACKEND", "FORMS", "OnnxRun", "check", "emit", "run", "step_model", "window_model"]

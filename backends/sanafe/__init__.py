@@ -19,8 +19,7 @@ import shlex
 from pathlib import Path
 
 from ganglion.backends.interpreters import describe
-from ganglion.backends.protocol import Diagnostic
-from ganglion.ir import Graph
+from ganglion.backends.protocol import Backend
 
 from .bundle import PROGRAM, about, emit
 from .diagnose import check
@@ -28,27 +27,16 @@ from .interpreter import find_python
 from .runner import SanafeRun, run
 
 
-class SanafeBackend:
-    """See `protocol.Backend`."""
-
-    name = "sanafe"
-
-    def check(self, graph: Graph) -> list[Diagnostic]:
-        """Every reason why `graph` cannot be emitted."""
-        return check(graph)
-
-    def emit(self, graph: Graph, path: Path, *, overwrite: bool = False) -> Path:
-        """Write the bundle; see `bundle.emit`."""
-        return emit(graph, path, overwrite=overwrite)
-
-    def usage(self, path: Path) -> list[str]:
-        """How its program is started."""
-        return [
-            f"placement: {about(path)['placement']['told']}",
-            f"{path}/ needs sanafe 2.2 and numpy, in an environment of their own, and nothing of ganglion:",
-            f"  python {shlex.quote(str(path / PROGRAM))} --input codes.npy --output counts.npz",
-            "where codes.npy holds the input's integer codes: net.input.encode(x)[0]",
-        ]
+def usage(path: Path) -> list[str]:
+    """How its program is started."""
+    return [
+        f"placement: {about(path)['placement']['told']}",
+        f"{path}/ needs sanafe 2.2 and numpy, in an environment of their own, and nothing of ganglion:",
+        f"  python {shlex.quote(str(path / PROGRAM))} --input codes.npy --output counts.npz",
+        "where codes.npy holds the input's integer codes: net.input.encode(x)[0]",
+    ]
 
 
-__all__ = ["SanafeBackend", "SanafeRun", "check", "describe", "emit", "find_python", "run"]
+BACKEND = Backend(name="sanafe", check=check, emit=emit, usage=usage)
+
+__all__ = ["BACKEND", "SanafeRun", "check", "describe", "emit", "find_python", "run"]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ganglion.backends.diagnosis import COMPOSED, stage_problems
+from ganglion.backends.diagnosis import COMPOSED, end_problems, schedule_problems, stage_problems
 from ganglion.backends.protocol import Diagnostic
-from ganglion.errors import CompileError
 from ganglion.ir import (
     Cluster,
     Conv2d,
@@ -52,16 +51,11 @@ def check(graph: Graph) -> list[Diagnostic]:
     """Every reason why `graph` cannot be emitted; empty where it can. It may be a slice, without a readout."""
     if stage := stage_problems(graph, "SANA-FE"):
         return stage
-    found = []
-    try:
-        graph.input  # noqa: B018
-        if graph.of(Readout):
-            graph.readout  # noqa: B018
-    except CompileError as error:
-        return [Diagnostic(op="", origin=error.origin, message=error.message)]
-    if graph.steps < 1 or not graph.of(Membrane):
-        message = "the network has no populations" if graph.steps >= 1 else "the network is not scheduled"
-        found.append(Diagnostic(op="", origin=(), message=message, hint="compile it first"))
+    if ends := end_problems(graph, (Input, Readout) if graph.of(Readout) else (Input,)):
+        return ends
+    found = schedule_problems(graph)
+    if not found and not graph.of(Membrane):
+        found.append(Diagnostic(op="", origin=(), message="the network has no populations", hint="compile it first"))
     for op in graph.ops:
         for message, hint in problems(graph, op):
             found.append(Diagnostic(op=op.name, origin=op.origin, message=f"{op.mnemonic} {message}", hint=hint))

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ganglion
-from ganglion.backends.nir import NirBackend, check, container, emit, forms
+from ganglion.backends.nir import BACKEND, check, container, emit, forms
 from ganglion.backends.nir.diagnose import REASONS, SUPPORTED
 from ganglion.backends.nir.kernels import kernel_of
 from ganglion.cli import main
@@ -338,7 +338,7 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["emit", net, "-o", file, "--backend", "nir"]) == 0
     told = capsys.readouterr()
     assert "warning: NIR cannot say: windows." in told.err
-    assert NirBackend().usage(Path(file))[0] in told.out
+    assert BACKEND.usage(Path(file))[0] in told.out
     assert main(["emit", net, "-o", file, "--backend", "nir"]) == 2
     assert "--overwrite replaces it" in capsys.readouterr().err
     assert main(["emit", net, "-o", file, "--backend", "nir", "--overwrite"]) == 0
