@@ -73,8 +73,11 @@ def kept_in(net: Graph) -> Kept | None:
 
     A text that cannot be read, or that is of another network than `net`, is a problem to be told, and no error.
     """
-    if not net.mapping:
-        return None
+    kept: Kept | None = net.derived("mapping", lambda: _kept_in(net)) if net.mapping else None
+    return kept
+
+
+def _kept_in(net: Graph) -> Kept:
     try:
         mapping = from_text(net.mapping)
     except InputError as error:
