@@ -211,20 +211,17 @@ def _levels(
     model: ir.Model, value: ir.Value, found: list[Fitted], options: Options, problems: list[CompileError]
 ) -> Chosen | None:
     """The levels of the ramps and the ranges of linear values, from the calibration; None where there is none."""
-    without = [f for f in found if f.ramp is not None]
-    if isinstance(options.calibration, Bounds):
-        unclipped = [f for f in without if f.ramp is not None and not isfinite(f.ramp.height)]
-        if unclipped or not without:
-            problems += without_levels(unclipped)
+    ramps = {f.activation.output: f.ramp for f in found if f.ramp is not None}
+    if options.calibration is None or isinstance(options.calibration, Bounds):
+        bounded = options.calibration is not None
+        refused = [f for f in found if f.ramp is not None and not (bounded and isfinite(f.ramp.height))]
+        problems += without_levels(refused)
+        if refused or not ramps or options.calibration is None:
             return None
-    if options.calibration is None:
-        problems += without_levels(without)
-        return None
     if problems and not isinstance(options.calibration, Preview):
         return None  # refused anyway: no need to run the model
     inside = {node for a in found for node in a.activation.nodes}
     linear = [n.outputs[0] for n in model.graph if n not in inside and _may_relay(n)]
-    ramps = {a.activation.output: a.ramp for a in found if a.ramp is not None}
     return options.calibration.choose(model, value, ramps, linear)
 
 

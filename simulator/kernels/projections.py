@@ -66,9 +66,10 @@ class Convolution:
         strides, pads = (op.strides[0] // b, op.strides[1] // b), (op.pads[0] // b, op.pads[1] // b)
         plain = kernel == "float32" and op.groups == 1 and strides == (1, 1) == tuple(op.dilations)
         counts = (b * b * source.low, self.most)
+        kernels = winograd.transformed(weight) if plain and winograd.pays(weight, height, width) else None
         self.way: Windows | Winograd
-        if plain and winograd.pays(weight, height, width) and winograd.is_exact(weight, *counts):
-            self.way = Winograd(weight, pads, width, *counts)
+        if kernels is not None and winograd.is_exact(kernels, *counts):
+            self.way = Winograd(kernels, pads, width, *counts)
         else:
             self.way = Windows(weight, op.groups, (*strides, *pads, *op.dilations, width), loops, kernel)
         self.product, self.row_bytes, self.row_products = self.way.product, self.way.row_bytes, self.way.row_products

@@ -34,9 +34,9 @@ def bound(kernels: Array, low: int, high: int) -> int:
     return int(max(most[rows, columns].sum((0, 1)).max(initial=0) for rows in SUMS for columns in SUMS))
 
 
-def is_exact(weight: Array, low: int, high: int) -> bool:
-    """Whether float32 holds all sums of these kernels (O, C, 3, 3) exactly."""
-    return bound(transformed(weight), low, high) < LIMITS["float32"]
+def is_exact(kernels: Array, low: int, high: int) -> bool:
+    """Whether float32 holds all sums with these `transformed` kernels exactly."""
+    return bound(kernels, low, high) < LIMITS["float32"]
 
 
 def pays(weight: Array, height: int, width: int) -> bool:
@@ -46,12 +46,14 @@ def pays(weight: Array, height: int, width: int) -> bool:
 
 
 class Winograd:
-    """A convolution of stride 1 at work, with pads (top, left), on counts from `low` to `high`; see `Delivery`."""
+    """A convolution of stride 1 at work, with `transformed` kernels and pads (top, left), on counts from `low` to
+    `high`; see `Delivery`.
+    """
 
-    def __init__(self, weight: Array, pads: tuple[int, int], width: int, low: int, high: int) -> None:
-        out, fan_in = weight.shape[:2]
+    def __init__(self, kernels: Array, pads: tuple[int, int], width: int, low: int, high: int) -> None:
+        fan_in, out = kernels.shape[2:]
         self.pads, self.width = pads, width
-        self.product = FloatProduct(transformed(weight).reshape(16, fan_in, out), np.float32, integer=False)
+        self.product = FloatProduct(kernels.reshape(16, fan_in, out), np.float32, integer=False)
         largest = 4 * max(-low, high)  # of what is multiplied
         self.narrow = np.dtype(np.int8 if largest < 1 << 7 else np.int16 if largest < 1 << 15 else np.int32)
         squares = -(-width // 2)
